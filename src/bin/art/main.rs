@@ -1,0 +1,2 @@
+//! The `art` command.
+fn main() {}

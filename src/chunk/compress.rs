@@ -1,0 +1,638 @@
+//! Compresses and decompresses blocks, and chooses how from a sample of their bytes.
+//!
+//! The byte layout of each codec is in `docs/format.md`, "Block codecs"; why these codecs, levels
+//! and sizes is in `docs/decisions/0003-blocks-and-codecs.md`. Gathering chunks into blocks and
+//! checking their hashes is done elsewhere.
+
+use std::fmt;
+use std::io::BufRead as _;
+
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, Strategy, compress_bound, find_frame_compressed_size, get_frame_content_size};
+
+/// Raw length, in bytes, at which a block is full enough to be closed.
+pub const BLOCK_RAW_LEN_TARGET: usize = 262_144;
+
+/// The most raw bytes one block may hold.
+pub const BLOCK_RAW_LEN_MAX: usize = 524_288;
+
+/// How the payload of a block is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// The raw bytes themselves.
+    Raw,
+    /// One zstd frame.
+    Zstd,
+    /// Two planes of every second byte, each raw or a zstd frame: bf16, f16, 16-bit integers.
+    Group2,
+    /// Four planes of every fourth byte: f32, 32-bit integers.
+    Group4,
+    /// Eight planes of every eighth byte: f64, 64-bit integers.
+    Group8,
+}
+
+impl Codec {
+    /// Returns the id that a block's header holds.
+    pub fn id(self) -> u32 {
+        match self {
+            Self::Raw => 0,
+            Self::Zstd => 1,
+            Self::Group2 => 2,
+            Self::Group4 => 3,
+            Self::Group8 => 4,
+        }
+    }
+
+    /// Returns the codec of an id, or `None` for one that this version does not know.
+    pub fn from_id(id: u32) -> Option<Self> {
+        match id {
+            0 => Some(Self::Raw),
+            1 => Some(Self::Zstd),
+            2 => Some(Self::Group2),
+            3 => Some(Self::Group4),
+            4 => Some(Self::Group8),
+            _ => None,
+        }
+    }
+
+    /// Returns how many planes the payload has.
+    fn width(self) -> usize {
+        match self {
+            Self::Raw | Self::Zstd => 1,
+            Self::Group2 => 2,
+            Self::Group4 => 4,
+            Self::Group8 => 8,
+        }
+    }
+}
+
+/// Why a stored block was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The stated raw length is above [`BLOCK_RAW_LEN_MAX`]; no memory was taken.
+    RawLenAboveLimit {
+        /// The stated length.
+        raw_len: usize,
+    },
+    /// The payload is no encoding of exactly the stated number of bytes.
+    Malformed,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RawLenAboveLimit { raw_len } => write!(f, "block of {raw_len} bytes exceeds the limit of {BLOCK_RAW_LEN_MAX}"),
+            Self::Malformed => f.write_str("block payload does not decode to its stated length"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Blocks shorter than this are not sampled: trying zstd is as cheap.
+const SAMPLED_LEN_MIN: usize = 512;
+/// Blocks shorter than this are not grouped: the frames of the planes would eat the gain.
+const GROUPED_LEN_MIN: usize = 4096;
+/// How much of a block is encoded both ways where the sample cannot tell which is smaller.
+const TRIAL_LEN: usize = 32_768;
+
+/// Compresses blocks. Holds zstd contexts and scratch memory, about 1.5 MiB; make one per thread.
+pub struct Encoder {
+    matching: Frames,
+    entropy: Frames,
+    repeats: Repeats,
+    planes: Vec<u8>,
+    scratch: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").finish_non_exhaustive()
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Encoder {
+    /// Makes an encoder.
+    pub fn new() -> Self {
+        Self {
+            matching: Frames::matching(),
+            entropy: Frames::entropy(),
+            repeats: Repeats::new(),
+            planes: Vec::new(),
+            scratch: Vec::new(),
+            frame: Vec::new(),
+        }
+    }
+
+    /// Fills `out` with the stored form of `raw` and returns its codec. For [`Codec::Raw`] `out` is
+    /// left empty: the stored form is `raw`.
+    ///
+    /// The result depends on `raw` and the version of libzstd alone.
+    pub fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Codec {
+        let codec = self.choose(raw, out);
+        match codec {
+            Codec::Raw => out.clear(),
+            Codec::Zstd => self.matching.compress(raw, out),
+            Codec::Group2 | Codec::Group4 | Codec::Group8 => self.group(codec.width(), raw, out),
+        }
+        if out.len() > stored_len_max(raw.len()) {
+            out.clear();
+        }
+        if out.is_empty() { Codec::Raw } else { codec }
+    }
+
+    /// Chooses the codec from a sample of `raw`; where that cannot tell grouping from matching, from
+    /// the sizes that a slice of `raw` comes to. `out` is scratch.
+    fn choose(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Codec {
+        if raw.len() < SAMPLED_LEN_MIN {
+            return Codec::Zstd;
+        }
+        if !is_skewed(raw) {
+            return match self.repeats.found(raw) {
+                true => Codec::Zstd,
+                false => Codec::Raw,
+            };
+        }
+        if raw.len() < GROUPED_LEN_MIN {
+            return Codec::Zstd;
+        }
+        let Some((codec, has_flat_plane)) = grouping(raw) else {
+            return Codec::Zstd;
+        };
+        // Uniform bytes at every n-th place leave no matches but repeats of whole runs of elements.
+        if has_flat_plane && !self.repeats.found(raw) {
+            return codec;
+        }
+        let start = (raw.len().saturating_sub(TRIAL_LEN) / 2) & !7;
+        let slice = &raw[start..raw.len().min(start + TRIAL_LEN)];
+        self.group(codec.width(), slice, out);
+        let grouped_len = out.len();
+        self.matching.compress(slice, out);
+        if grouped_len < out.len() { codec } else { Codec::Zstd }
+    }
+
+    /// Writes the lengths of the planes, the planes and the bytes after the last whole element.
+    fn group(&mut self, width: usize, raw: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        let plane_len = raw.len() / width;
+        let (elements, tail) = raw.split_at(plane_len * width);
+        split(width, elements, &mut self.planes, &mut self.scratch);
+        out.resize(width * 4, 0);
+        for (index, plane) in self.planes.chunks_exact(plane_len).enumerate() {
+            let stored = match plane_coding(plane) {
+                PlaneCoding::Raw => plane,
+                coding => {
+                    let frames = match coding {
+                        PlaneCoding::Matching => &mut self.matching,
+                        _ => &mut self.entropy,
+                    };
+                    frames.compress(plane, &mut self.frame);
+                    match self.frame.len() <= stored_len_max(plane_len) {
+                        true => &self.frame,
+                        false => plane,
+                    }
+                }
+            };
+            out.extend_from_slice(stored);
+            let stored_len = u32::try_from(stored.len()).expect("a plane is shorter than a block");
+            out[index * 4..index * 4 + 4].copy_from_slice(&stored_len.to_le_bytes());
+        }
+        out.extend_from_slice(tail);
+    }
+}
+
+/// Decompresses blocks. Holds a zstd context and scratch memory; make one per thread.
+pub struct Decoder {
+    context: DCtx<'static>,
+    planes: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// Makes a decoder.
+    pub fn new() -> Self {
+        Self { context: DCtx::create(), planes: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// Replaces the contents of `out` with the `raw_len` bytes that `stored` encodes. A buffer that
+    /// is passed again, uncleared, saves filling it with zeros first.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a `raw_len` above [`BLOCK_RAW_LEN_MAX`] and a payload that does not decode to exactly
+    /// `raw_len` bytes or goes on after them. `out` then holds nothing.
+    pub fn decode(&mut self, codec: Codec, stored: &[u8], raw_len: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        if raw_len > BLOCK_RAW_LEN_MAX {
+            out.clear();
+            return Err(DecodeError::RawLenAboveLimit { raw_len });
+        }
+        out.resize(raw_len, 0);
+        let decoded = match codec {
+            Codec::Raw if stored.len() == raw_len => {
+                out.copy_from_slice(stored);
+                Some(())
+            }
+            Codec::Raw => None,
+            Codec::Zstd => decompress(&mut self.context, stored, out),
+            Codec::Group2 | Codec::Group4 | Codec::Group8 => self.ungroup(codec.width(), stored, out),
+        };
+        decoded.ok_or_else(|| {
+            out.clear();
+            DecodeError::Malformed
+        })
+    }
+
+    fn ungroup(&mut self, width: usize, stored: &[u8], out: &mut [u8]) -> Option<()> {
+        let plane_len = out.len() / width;
+        if plane_len == 0 {
+            return None;
+        }
+        let (lens, mut rest) = stored.split_at_checked(width * 4)?;
+        self.planes.resize(plane_len * width, 0);
+        for (len, plane) in lens.as_chunks::<4>().0.iter().zip(self.planes.chunks_exact_mut(plane_len)) {
+            let stored_len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+            let (stored_plane, after) = rest.split_at_checked(stored_len)?;
+            rest = after;
+            match stored_len.cmp(&plane_len) {
+                std::cmp::Ordering::Less => decompress(&mut self.context, stored_plane, plane)?,
+                std::cmp::Ordering::Equal => plane.copy_from_slice(stored_plane),
+                std::cmp::Ordering::Greater => return None,
+            }
+        }
+        let (elements, tail) = out.split_at_mut(plane_len * width);
+        if rest.len() != tail.len() {
+            return None;
+        }
+        tail.copy_from_slice(rest);
+        merge(width, &mut self.planes, &mut self.scratch, elements);
+        Some(())
+    }
+}
+
+/// Returns the most bytes that may stand for `raw_len`: a saving below 1/64 is not worth decoding.
+fn stored_len_max(raw_len: usize) -> usize {
+    raw_len - raw_len.div_ceil(64)
+}
+
+/// A zstd context with fixed parameters.
+struct Frames(CCtx<'static>);
+
+impl Frames {
+    /// Finds matches: level 1 with a larger table and shorter reach of its hash, which stores a
+    /// twentieth less of text at the same speed.
+    fn matching() -> Self {
+        Self::with(16, 6)
+    }
+
+    /// Finds next to none, so that what is left is Huffman coding: accidental matches among skewed
+    /// but independent bytes cost both space and time.
+    fn entropy() -> Self {
+        Self::with(6, 7)
+    }
+
+    fn with(hash_log: u32, match_len_min: u32) -> Self {
+        let mut context = CCtx::create();
+        for parameter in [
+            CParameter::CompressionLevel(1),
+            CParameter::Strategy(Strategy::ZSTD_fast),
+            CParameter::WindowLog(BLOCK_RAW_LEN_MAX.ilog2()),
+            CParameter::HashLog(hash_log),
+            CParameter::MinMatch(match_len_min),
+        ] {
+            context.set_parameter(parameter).expect("the parameters are constants within the bounds of libzstd");
+        }
+        Self(context)
+    }
+
+    fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        // With less room than the bound, zstd's choices would depend on the capacity of `out`.
+        out.reserve(compress_bound(raw.len()));
+        self.0.compress2(out, raw).expect("zstd fails only for want of room or memory");
+    }
+}
+
+/// Decodes one zstd frame that must be all of `stored` and give exactly `out`.
+fn decompress(context: &mut DCtx<'static>, stored: &[u8], out: &mut [u8]) -> Option<()> {
+    // zstd would go on with further frames, and over skippable ones.
+    if find_frame_compressed_size(stored).ok()? != stored.len() || get_frame_content_size(stored).ok()? != Some(out.len() as u64) {
+        return None;
+    }
+    (context.decompress(out, stored).ok()? == out.len()).then_some(())
+}
+
+/// Deals `raw` out into `width` planes, plane `p` holding the bytes at `i` with `i % width == p`, one
+/// after the other in `planes`. Deals by two, once per doubling of the width: that is the shape
+/// that compilers vectorise.
+fn split(width: usize, raw: &[u8], planes: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    planes.resize(raw.len(), 0);
+    scratch.resize(raw.len(), 0);
+    match width {
+        2 => deal(1, raw, planes),
+        4 => {
+            deal(1, raw, scratch);
+            deal(2, scratch, planes);
+        }
+        _ => {
+            deal(1, raw, planes);
+            deal(2, planes, scratch);
+            deal(4, scratch, planes);
+        }
+    }
+}
+
+/// Undoes [`split`]; `planes` is used up.
+fn merge(width: usize, planes: &mut [u8], scratch: &mut Vec<u8>, raw: &mut [u8]) {
+    scratch.resize(raw.len(), 0);
+    match width {
+        2 => undeal(1, planes, raw),
+        4 => {
+            undeal(2, planes, scratch);
+            undeal(1, scratch, raw);
+        }
+        _ => {
+            undeal(4, planes, scratch);
+            undeal(2, scratch, planes);
+            undeal(1, planes, raw);
+        }
+    }
+}
+
+/// Turns `width` planes into twice as many, in the order of the places their bytes came from.
+fn deal(width: usize, from: &[u8], to: &mut [u8]) {
+    let plane_len = from.len() / width;
+    if plane_len == 0 {
+        return;
+    }
+    let (low, high) = to.split_at_mut(from.len() / 2);
+    let halves = low.chunks_exact_mut(plane_len / 2).zip(high.chunks_exact_mut(plane_len / 2));
+    for (plane, (even, odd)) in from.chunks_exact(plane_len).zip(halves) {
+        let (batches, pairs) = plane.as_chunks::<32>();
+        let (even_batches, even) = even.as_chunks_mut::<16>();
+        let (odd_batches, odd) = odd.as_chunks_mut::<16>();
+        // Words halved by a shift become vector code on every target; bytes picked by index do not.
+        for ((batch, e), o) in batches.iter().zip(even_batches).zip(odd_batches) {
+            let mut words = [0; 16];
+            for (word, pair) in words.iter_mut().zip(batch.as_chunks::<2>().0) {
+                *word = u16::from_le_bytes(*pair);
+            }
+            *e = words.map(|word| word as u8);
+            *o = words.map(|word| (word >> 8) as u8);
+        }
+        for ((pair, e), o) in pairs.as_chunks::<2>().0.iter().zip(even).zip(odd) {
+            [*e, *o] = *pair;
+        }
+    }
+}
+
+/// Undoes [`deal`].
+fn undeal(width: usize, from: &[u8], to: &mut [u8]) {
+    let plane_len = from.len() / width;
+    if plane_len == 0 {
+        return;
+    }
+    let (low, high) = from.split_at(from.len() / 2);
+    let halves = low.chunks_exact(plane_len / 2).zip(high.chunks_exact(plane_len / 2));
+    for (plane, (even, odd)) in to.chunks_exact_mut(plane_len).zip(halves) {
+        for ((pair, e), o) in plane.as_chunks_mut::<2>().0.iter_mut().zip(even).zip(odd) {
+            *pair = [*e, *o];
+        }
+    }
+}
+
+/// Entropies are in units of 1/256 bit.
+const BIT: u64 = 256;
+/// Spans of a block, and of a plane, that are sampled: far enough apart to be cheap, near enough
+/// together to see a small compressible file among others.
+const REGION_LEN: usize = 32_768;
+const SPANS_PER_REGION: usize = 8;
+const SPAN_LEN: usize = 128;
+
+/// Counts of byte values.
+struct Histogram {
+    counts: [u32; 256],
+    total: u32,
+}
+
+impl Histogram {
+    fn new() -> Self {
+        Self { counts: [0; 256], total: 0 }
+    }
+
+    fn sum_of<'a>(planes: impl Iterator<Item = &'a [u16; 256]>) -> Self {
+        let mut sum = Self::new();
+        for plane in planes {
+            for (count, &more) in sum.counts.iter_mut().zip(plane) {
+                *count += u32::from(more);
+            }
+        }
+        sum.total = sum.counts.iter().sum();
+        sum
+    }
+
+    /// Counts `SPANS_PER_REGION` evenly spaced spans of `region`.
+    fn add_spans(&mut self, region: &[u8]) {
+        for span in spans(region) {
+            for &byte in span {
+                self.counts[usize::from(byte)] += 1;
+            }
+            self.total += span.len() as u32;
+        }
+    }
+
+    /// Estimates the entropy of a byte, corrected for the size of the sample (Miller and Madow).
+    fn entropy(&self) -> u64 {
+        if self.total == 0 {
+            return 8 * BIT;
+        }
+        let mut sum = 0;
+        let mut distinct = 0;
+        for &count in &self.counts {
+            sum += u64::from(count) * log2(count);
+            distinct += u64::from(count > 0);
+        }
+        let total = u64::from(self.total);
+        // (distinct - 1) / (2 ln 2) bits; 185/256 is 1 / (2 ln 2).
+        let correction = distinct.saturating_sub(1) * 185;
+        ((total * log2(self.total) - sum + correction) / total).min(8 * BIT)
+    }
+
+    /// Returns how often two bytes of this distribution are equal, per 65,536.
+    fn collisions(&self) -> u64 {
+        let pairs: u64 = self.counts.iter().map(|&c| u64::from(c) * u64::from(c)).sum();
+        (pairs << 16) / u64::from(self.total).pow(2).max(1)
+    }
+}
+
+fn spans(region: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let step = (region.len() / SPANS_PER_REGION).max(8) & !7;
+    region.chunks(step).map(move |part| &part[..part.len().min(SPAN_LEN)])
+}
+
+/// Returns log2 in units of 1/256 bit, from a table for the 9 leading bits; 0 for 0.
+fn log2(n: u32) -> u64 {
+    let shift = (32 - n.leading_zeros()).saturating_sub(9);
+    u64::from(LOG2[(n >> shift) as usize]) + u64::from(shift) * BIT
+}
+
+static LOG2: [u16; 512] = {
+    let mut table = [0; 512];
+    let mut n = 1_u64;
+    while n < 512 {
+        // Squaring doubles the logarithm: each time it passes 2 yields one more binary digit.
+        let whole = n.ilog2();
+        let mut fraction = 0;
+        let mut x = (n << 31) >> whole;
+        let mut digit = 0;
+        while digit < 8 {
+            x = (x * x) >> 31;
+            fraction <<= 1;
+            if x >> 32 != 0 {
+                fraction |= 1;
+                x >>= 1;
+            }
+            digit += 1;
+        }
+        table[n as usize] = (whole as u16) << 8 | fraction;
+        n += 1;
+    }
+    table
+};
+
+/// Tells whether coding each byte by its frequency nearby would save more than 1/48.
+fn is_skewed(raw: &[u8]) -> bool {
+    let saved: u64 = raw
+        .chunks(REGION_LEN)
+        .map(|region| {
+            let mut histogram = Histogram::new();
+            histogram.add_spans(region);
+            (8 * BIT - histogram.entropy()) * region.len() as u64
+        })
+        .sum();
+    saved * 48 > 8 * BIT * raw.len() as u64
+}
+
+/// Returns the grouping that makes bytes more predictable, if one does, and whether one of its
+/// planes looks uniform. Where elements begin in `raw` does not matter.
+fn grouping(raw: &[u8]) -> Option<(Codec, bool)> {
+    let mut planes = [const { [0_u16; 256] }; 8];
+    let step = (raw.len() / 64).max(SPAN_LEN) & !7;
+    for part in raw.chunks(step) {
+        for element in part[..part.len().min(SPAN_LEN)].as_chunks::<8>().0 {
+            for (plane, &byte) in planes.iter_mut().zip(element) {
+                plane[usize::from(byte)] += 1;
+            }
+        }
+    }
+    let mut best = None;
+    // A wider grouping costs more and has to save 2 % over the narrower one, or over none.
+    let mut to_beat = 8 * BIT;
+    for codec in [Codec::Zstd, Codec::Group2, Codec::Group4, Codec::Group8] {
+        let width = codec.width();
+        let (mut sum, mut most) = (0, 0);
+        for residue in 0..width {
+            let entropy = Histogram::sum_of(planes.iter().skip(residue).step_by(width)).entropy();
+            sum += entropy;
+            most = entropy.max(most);
+        }
+        let mean = sum / width as u64;
+        if mean < to_beat {
+            best = Some((codec, most * 100 > 8 * BIT * 95));
+            to_beat = mean * 98 / 100;
+        }
+    }
+    best.filter(|(codec, _)| *codec != Codec::Zstd)
+}
+
+/// How one plane is stored.
+enum PlaneCoding {
+    Raw,
+    Entropy,
+    Matching,
+}
+
+/// Chooses by a sample: neighbours that are equal more often than chance has it promise matches.
+fn plane_coding(plane: &[u8]) -> PlaneCoding {
+    let mut histogram = Histogram::new();
+    histogram.add_spans(plane);
+    let (mut equal, mut pairs) = (0, 0);
+    for span in spans(plane) {
+        equal += span.iter().zip(&span[1..]).filter(|(a, b)| a == b).count() as u64;
+        pairs += span.len() as u64 - 1;
+    }
+    let expected = histogram.collisions() * pairs;
+    if (equal << 16) * 2 > expected * 3 + (pairs << 16) / 64 {
+        PlaneCoding::Matching
+    } else if histogram.entropy() * 100 > 8 * BIT * 98 {
+        PlaneCoding::Raw
+    } else {
+        PlaneCoding::Entropy
+    }
+}
+
+/// A byte that is followed by one below the limit marks a place: in uniform bytes, one in 1,024.
+const MARK: u8 = 0xa7;
+const AFTER_MARK_LIMIT: u8 = 64;
+const MARKED_SLOTS: usize = 1024;
+
+/// Finds repeats among bytes that are uniform one by one, at more than 10 GB/s: it looks only at places
+/// that the bytes themselves mark, so that both copies of a run are looked at alike.
+struct Repeats {
+    slots: Vec<u32>,
+}
+
+impl Repeats {
+    fn new() -> Self {
+        Self { slots: vec![0; MARKED_SLOTS] }
+    }
+
+    /// Tells whether more than 1/32 of the marked places begin 8 bytes seen before.
+    fn found(&mut self, raw: &[u8]) -> bool {
+        self.slots.fill(0);
+        let (mut seen, mut again) = (0, 0);
+        for (batch_index, batch) in raw.windows(65).step_by(64).enumerate() {
+            let pairs = || batch[..64].iter().zip(&batch[1..65]);
+            let is_mark = |a: u8, b: u8| u8::from(a == MARK) & u8::from(b < AFTER_MARK_LIMIT);
+            // Without an early exit this is vector code; few batches hold a mark.
+            if pairs().fold(0, |any, (&a, &b)| any | is_mark(a, b)) == 0 {
+                continue;
+            }
+            for (index, (&a, &b)) in pairs().enumerate() {
+                let position = batch_index * 64 + index;
+                let Some(key) = raw[position..].first_chunk::<8>() else {
+                    break;
+                };
+                if is_mark(a, b) == 1 {
+                    let hash = u64::from_le_bytes(*key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    let slot = &mut self.slots[(hash >> 54) as usize];
+                    // An empty slot reads as position 0, which is compared like any other.
+                    again += u32::from(*slot as usize != position && raw[*slot as usize..].starts_with(key));
+                    *slot = position as u32;
+                    seen += 1;
+                }
+            }
+            if seen > 4 * MARKED_SLOTS as u32 {
+                break;
+            }
+        }
+        again >= 4 && again * 32 > seen
+    }
+}

@@ -1,0 +1,273 @@
+//! Records: one line of canonical JSON each; "Records" in `docs/format.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::limits::{DESCRIPTION_LEN_MAX, METADATA_LEN_MAX, RECORD_LEN_MAX, TAGS_MAX};
+use crate::id::{PageId, RecordId};
+use crate::name::{Alias, Name, Tag};
+use crate::quote::quote;
+
+/// The metadata of a version: a JSON object.
+pub type Metadata = BTreeMap<String, Value>;
+
+/// A record of any kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    /// A version.
+    Version(Box<VersionRecord>),
+    /// An alias set or removed.
+    Alias(AliasRecord),
+    /// A change to a version that is already there.
+    Edit(Box<EditRecord>),
+}
+
+/// A version of an artifact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionRecord {
+    /// The artifact.
+    pub artifact: Name,
+    /// When it was stored.
+    pub created_at: Time,
+    /// What it is, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Files in it.
+    pub file_count: u64,
+    /// The state of the git repo beside it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitState>,
+    /// Its content; what users see as its digest.
+    pub manifest: PageId,
+    /// Its metadata, if short.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// Its metadata, if long: pages that hold the canonical JSON of the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata_pages: Vec<PageId>,
+    /// Its number.
+    pub number: u64,
+    /// The versions that it followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<RecordId>,
+    /// The run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Bytes of its files.
+    pub size_bytes: u64,
+    /// Bytes of the packs that storing it added.
+    pub stored_bytes: u64,
+    /// Its labels when it was made, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// How long it is meant to be kept, counted from `created_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+    /// The artifact's type.
+    #[serde(rename = "type")]
+    pub artifact_type: Name,
+}
+
+/// The state of a git repo when a version was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitState {
+    /// The branch, unless the head is detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit, unless there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether tracked files differed from the commit.
+    pub dirty: bool,
+}
+
+/// An alias set to a version, or removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasRecord {
+    /// The alias.
+    pub alias: Alias,
+    /// The artifact.
+    pub artifact: Name,
+    /// When.
+    pub created_at: Time,
+    /// The alias records that this one replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<RecordId>,
+    /// One more than the highest of this alias that its writer saw.
+    pub seq: u64,
+    /// The version; none if the alias is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RecordId>,
+}
+
+/// A change to a version, or to an artifact as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditRecord {
+    /// The artifact.
+    pub artifact: Name,
+    /// This version is the one that its number names, of several with that number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claim: bool,
+    /// When.
+    pub created_at: Time,
+    /// The version is deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
+    /// A new description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Metadata to set, key by key.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// The same, if long, as in a version record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata_pages: Vec<PageId>,
+    /// The records about this version that its writer saw and nothing had followed: edits, and
+    /// aliases that name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub saw: Vec<RecordId>,
+    /// One more than the highest of this artifact's edits that its writer saw.
+    pub seq: u64,
+    /// Labels to add, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_add: Vec<Tag>,
+    /// Labels to remove, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_remove: Vec<Tag>,
+    /// The version; none for the artifact as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RecordId>,
+    /// A new time to live; 0 means for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+    /// The version is no longer deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undelete: bool,
+    /// Metadata keys to remove.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+}
+
+/// A moment, in JSON as RFC 3339 in UTC with up to nine decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub jiff::Timestamp);
+
+/// Why bytes are not a record.
+#[derive(Debug)]
+pub enum RecordError {
+    /// The record is too long.
+    Length(usize),
+    /// The bytes are not the JSON of a record that this program knows.
+    Json(serde_json::Error),
+    /// The bytes are not how the record is written.
+    NotCanonical,
+    /// A value is beyond its limit.
+    Limit(&'static str),
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordError::Length(len) => write!(f, "it has {len} bytes, more than a record may have"),
+            RecordError::Json(error) => write!(f, "it is not a record that this program knows: {error}"),
+            RecordError::NotCanonical => f.write_str("it is not written in the canonical form"),
+            RecordError::Limit(what) => write!(f, "its {what} is beyond the limit"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl Record {
+    /// Encodes the record as its line and names it.
+    pub fn encode(&self) -> Result<(RecordId, Vec<u8>), RecordError> {
+        self.check()?;
+        let value = serde_json::to_value(self).map_err(RecordError::Json)?;
+        let mut line = canonical_json(&value);
+        line.push(b'\n');
+        if line.len() > RECORD_LEN_MAX {
+            return Err(RecordError::Length(line.len()));
+        }
+        Ok((RecordId::of(&line), line))
+    }
+
+    /// Decodes a line. The caller has checked that it hashes to its name.
+    pub fn decode(line: &[u8]) -> Result<Record, RecordError> {
+        if line.len() > RECORD_LEN_MAX {
+            return Err(RecordError::Length(line.len()));
+        }
+        let record: Record = serde_json::from_slice(line).map_err(RecordError::Json)?;
+        let (_, again) = record.encode()?;
+        if again != line {
+            return Err(RecordError::NotCanonical);
+        }
+        Ok(record)
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        let (description, tags) = match self {
+            Record::Version(version) => (&version.description, &version.tags),
+            Record::Edit(edit) => (&edit.description, &edit.tags_add),
+            Record::Alias(_) => return Ok(()),
+        };
+        if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_LEN_MAX) {
+            return Err(RecordError::Limit("description"));
+        }
+        if tags.len() > TAGS_MAX || !tags.is_sorted_by(|a, b| a < b) {
+            return Err(RecordError::Limit("list of tags"));
+        }
+        Ok(())
+    }
+}
+
+/// Writes JSON with sorted keys and no spaces.
+pub fn canonical_json(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(&sorted(value)).expect("a JSON value always encodes")
+}
+
+/// Rebuilds objects in the order of their keys, whatever order the map type keeps.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let ordered: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(ordered.into_iter().map(|(key, value)| (key.clone(), value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Returns the canonical JSON of metadata, refusing what is too long.
+pub fn metadata_json(metadata: &Metadata) -> Result<Vec<u8>, RecordError> {
+    let object = Value::Object(metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
+    let json = canonical_json(&object);
+    if json.len() > METADATA_LEN_MAX { Err(RecordError::Limit("metadata")) } else { Ok(json) }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time = text.parse().map_err(|_| serde::de::Error::custom(format!("{} is not a time", quote(text.as_bytes()))))?;
+        Ok(Time(time))
+    }
+}

@@ -1,0 +1,113 @@
+//! A sorted run of index rows: the first eight bytes of a hash, a pack, a slot of its table.
+
+use crate::format::pack::Table;
+use crate::id::HASH_LEN;
+
+/// Rows sorted by the first eight bytes of the hash, read as a big-endian number.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    prefix: u64,
+    pack: u32,
+    slot: u32,
+}
+
+impl Run {
+    /// Builds a run of the rows of tables, each with the number of its pack.
+    pub(super) fn build<'a>(tables: impl Iterator<Item = (u32, &'a Table)>) -> Run {
+        let mut rows = Vec::new();
+        for (pack, table) in tables {
+            rows.extend((0..table.chunk_count()).map(|slot| Row { prefix: prefix(table.hash(slot)), pack, slot: slot as u32 }));
+        }
+        rows.sort_unstable();
+        Run { rows }
+    }
+
+    /// Merges two runs.
+    pub(super) fn merge(&self, other: &Run) -> Run {
+        let mut rows = Vec::with_capacity(self.rows.len() + other.rows.len());
+        let (mut a, mut b) = (&self.rows[..], &other.rows[..]);
+        while let (Some(x), Some(y)) = (a.first(), b.first()) {
+            if x <= y {
+                rows.push(*x);
+                a = &a[1..];
+            } else {
+                rows.push(*y);
+                b = &b[1..];
+            }
+        }
+        rows.extend_from_slice(a);
+        rows.extend_from_slice(b);
+        Run { rows }
+    }
+
+    /// Returns how many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Yields pack and slot of every row whose prefix is the hash's.
+    pub(super) fn find(&self, hash: &[u8; HASH_LEN]) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let wanted = prefix(hash);
+        let first = self.lower_bound(wanted);
+        self.rows[first..].iter().take_while(move |row| row.prefix == wanted).map(|row| (row.pack, row.slot))
+    }
+
+    /// Finds the first row not below `wanted` by guessing: hashes are spread evenly.
+    fn lower_bound(&self, wanted: u64) -> usize {
+        let len = self.rows.len();
+        let guess = ((u128::from(wanted) * len as u128) >> 64) as usize;
+        // Widen around the guess until the bound is inside, then halve.
+        let (mut low, mut high, mut step) = (guess, guess, 8);
+        while low > 0 && self.rows[low - 1].prefix >= wanted {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        step = 8;
+        while high < len && self.rows[high].prefix < wanted {
+            high = (high + step).min(len);
+            step *= 2;
+        }
+        low + self.rows[low..high].partition_point(|row| row.prefix < wanted)
+    }
+}
+
+fn prefix(hash: &[u8; HASH_LEN]) -> u64 {
+    u64::from_be_bytes(*hash.first_chunk().expect("a hash is longer than eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn run_of(prefixes: &[u64]) -> Run {
+        let mut rows: Vec<Row> = prefixes.iter().enumerate().map(|(i, &prefix)| Row { prefix, pack: 0, slot: i as u32 }).collect();
+        rows.sort_unstable();
+        Run { rows }
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_found_and_no_other(prefixes in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..200), probe in prop_oneof![0u64..50, any::<u64>()]) {
+            let run = run_of(&prefixes);
+            for wanted in prefixes.iter().copied().chain([probe, 0, u64::MAX]) {
+                let mut hash = [0; HASH_LEN];
+                hash[..8].copy_from_slice(&wanted.to_be_bytes());
+                prop_assert_eq!(run.find(&hash).count(), prefixes.iter().filter(|&&p| p == wanted).count());
+            }
+        }
+
+        #[test]
+        fn merging_keeps_every_row(a in prop::collection::vec(any::<u64>(), 0..50), b in prop::collection::vec(any::<u64>(), 0..50)) {
+            let merged = run_of(&a).merge(&run_of(&b));
+            prop_assert_eq!(merged.len(), a.len() + b.len());
+            prop_assert!(merged.rows.is_sorted());
+        }
+    }
+}

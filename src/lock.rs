@@ -1,0 +1,138 @@
+//! Kernel file locks between processes (`flock`), the one place that calls fs2.
+//!
+//! fs2 is called by full path: `std::fs::File` has methods of the same names, which would win
+//! silently. A lock's file may be deleted under its holder (somebody removes `local/`), which
+//! would let a second holder in; [`Lock::check`] tells before something is published.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
+use crate::quote::quote_path;
+
+/// How a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Together with other shared holders.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// What to do when another process holds the lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Wait, and say so after a second.
+    #[default]
+    Patiently,
+    /// Fail at once with [`ErrorKind::Busy`].
+    Not,
+}
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock on `path`, which is made if it is not there.
+    pub fn take(path: &Path, mode: Mode, wait: Wait, progress: &dyn Progress) -> Result<Lock> {
+        let mut started = None;
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+                .map_err(|e| Error::io("open the lock", path, e))?;
+            match try_lock(&file, mode) {
+                Ok(()) => {
+                    let lock = Lock { file, path: path.to_owned() };
+                    // Between open and lock somebody may have replaced the file.
+                    if lock.check().is_ok() {
+                        return Ok(lock);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if wait == Wait::Not {
+                        return Err(Error::new(ErrorKind::Busy, format!("cannot lock {}: another process holds it", quote_path(path)))
+                            .hint("run the command again without `--no-wait`, or when the other one is done"));
+                    }
+                    wait_a_little(&mut started, path, progress);
+                }
+                Err(e) => return Err(Error::io("lock", path, e)),
+            }
+        }
+    }
+
+    /// Fails if the lock's file is no longer the one at its path: then others may hold it too.
+    pub fn check(&self) -> Result<()> {
+        let held = self.file.metadata().map_err(|e| Error::io("look at the lock", &self.path, e))?;
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (held.dev(), held.ino()) => Ok(()),
+            _ => Err(Error::failed(format!("lost the lock {}: its file was removed meanwhile", quote_path(&self.path)))
+                .hint("run the command again, and leave `local/` alone while it runs")),
+        }
+    }
+}
+
+/// Takes a lock on an open file if nobody else holds it; for temporary files in use.
+pub fn try_lock(file: &File, mode: Mode) -> io::Result<()> {
+    let result = match mode {
+        Mode::Shared => fs2::FileExt::try_lock_shared(file),
+        Mode::Exclusive => fs2::FileExt::try_lock_exclusive(file),
+    };
+    match result {
+        Err(e) if e.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Err(io::ErrorKind::WouldBlock.into()),
+        other => other,
+    }
+}
+
+fn wait_a_little(started: &mut Option<(Instant, bool)>, path: &Path, progress: &dyn Progress) {
+    let (since, told) = started.get_or_insert((Instant::now(), false));
+    if !*told && since.elapsed() >= Duration::from_secs(1) {
+        progress.waiting(&path.display().to_string());
+        *told = true;
+    }
+    // Polling keeps the wait interruptible and lets a removed lock file be noticed.
+    std::thread::sleep(Duration::from_millis(if since.elapsed().as_millis() < 100 { 1 } else { 10 }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn exclusive_shuts_others_out_and_shared_lets_shared_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::take(&path, Mode::Shared, Wait::Not, &Silent).unwrap();
+        let second = Lock::take(&path, Mode::Shared, Wait::Not, &Silent).unwrap();
+        let refused = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Busy);
+        drop((first, second));
+        let alone = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        assert_eq!(Lock::take(&path, Mode::Shared, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
+        drop(alone);
+    }
+
+    #[test]
+    fn a_removed_lock_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        lock.check().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        lock.check().unwrap_err();
+        let _other = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        lock.check().unwrap_err();
+    }
+}

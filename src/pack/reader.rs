@@ -1,0 +1,208 @@
+//! Reads packs: whether one has arrived, its table, its blocks.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open};
+
+use super::pack_path;
+use crate::chunk::compress::{Codec, Decoder};
+use crate::error::{Error, Result, damaged};
+use crate::format::pack::{BlockRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer};
+use crate::id::PackId;
+
+/// A pack whose table is in memory. Its file is opened when it is read.
+#[derive(Debug)]
+pub struct Pack {
+    /// Its name.
+    pub id: PackId,
+    /// What it holds.
+    pub class: PackClass,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its table, which matched its trailer.
+    pub table: Table,
+}
+
+/// A file in a pack's place.
+#[derive(Debug)]
+pub enum Opened {
+    /// A pack that has arrived.
+    Pack(Pack),
+    /// Not a whole pack: it counts as absent until its copy is complete.
+    NotArrived(PackError),
+}
+
+impl Pack {
+    /// Opens a pack of the store at `root` by its trailer; damage further up shows when it is read.
+    pub fn open(root: &Path, class: PackClass, id: PackId) -> Result<Opened> {
+        let path = root.join(pack_path(class, id));
+        let file = open_regular(&path).map_err(|e| Error::io("open", &path, e))?;
+        let len = file.metadata().map_err(|e| Error::io("look at", &path, e))?.len();
+        match read_table(&file, len, class) {
+            Ok(table) => Ok(Opened::Pack(Pack { id, class, path, len, table })),
+            Err(ReadTableError::Pack(why)) => Ok(Opened::NotArrived(why)),
+            Err(ReadTableError::Io(e)) => Err(Error::io("read", &path, e)),
+        }
+    }
+
+    /// Opens the file for reading blocks.
+    pub fn file(&self) -> Result<PackFile<'_>> {
+        let file = open_regular(&self.path).map_err(|e| {
+            Error::io("open", &self.path, e).hint("a pack was removed meanwhile; `art fsck` tells which versions need it")
+        })?;
+        Ok(PackFile { pack: self, file, stored: Vec::new() })
+    }
+
+    /// Hashes the whole file against its name.
+    pub fn verify(&self) -> Result<()> {
+        verify_file(&self.path, self.id)
+    }
+}
+
+/// An open pack.
+#[derive(Debug)]
+pub struct PackFile<'a> {
+    pack: &'a Pack,
+    file: File,
+    stored: Vec<u8>,
+}
+
+impl PackFile<'_> {
+    /// Reads and decodes a block of this pack; the caller hashes the chunks it takes from it.
+    pub fn read_block(&mut self, row: &BlockRow, decoder: &mut Decoder, raw: &mut Vec<u8>) -> Result<()> {
+        let codec = self.codec(row)?;
+        let (stored_len, raw_len) = (row.header.stored_len as usize, row.header.raw_len as usize);
+        if codec == Codec::Raw {
+            raw.resize(raw_len, 0);
+            return self.read_at(raw, row.payload_offset());
+        }
+        let mut stored = std::mem::take(&mut self.stored);
+        stored.resize(stored_len, 0);
+        let result = self.read_at(&mut stored, row.payload_offset());
+        let result = result.and_then(|()| decoder.decode(codec, &stored, raw_len, raw).map_err(|e| self.damaged(e)));
+        self.stored = stored;
+        result
+    }
+
+    /// Reads `len` bytes at `offset` of a decoded block; of a raw block no more than these.
+    pub fn read_part(&mut self, row: &BlockRow, offset: u32, len: u32, decoder: &mut Decoder, part: &mut Vec<u8>) -> Result<()> {
+        if self.codec(row)? == Codec::Raw {
+            part.resize(len as usize, 0);
+            return self.read_at(part, row.payload_offset() + u64::from(offset));
+        }
+        self.read_block(row, decoder, part)?;
+        // The table's bounds were checked when it was loaded.
+        part.truncate(offset as usize + len as usize);
+        part.drain(..offset as usize);
+        Ok(())
+    }
+
+    fn codec(&self, row: &BlockRow) -> Result<Codec> {
+        Codec::from_id(row.header.codec).ok_or_else(|| self.damaged(format!("its codec {} is unknown to this program", row.header.codec)))
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged("it is cut off"),
+            _ => Error::io("read", &self.pack.path, e),
+        })
+    }
+
+    fn damaged(&self, why: impl std::fmt::Display) -> Error {
+        damaged("pack", &self.pack.id.short(16), why)
+    }
+}
+
+/// Hashes a file against the name that its bytes should have.
+pub fn verify_file(path: &Path, id: PackId) -> Result<()> {
+    let mut file = open_regular(path).map_err(|e| Error::io("open", path, e))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match io::Read::read(&mut file, &mut buffer) {
+            Ok(0) => break,
+            Ok(len) => hasher.update(&buffer[..len]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::io("read", path, e)),
+        };
+    }
+    if PackId::from(hasher.finalize()) == id { Ok(()) } else { Err(damaged("pack", &id.short(16), "its bytes do not match its name")) }
+}
+
+/// Lists the packs of a class by their file names, sorted; files with other names are strangers.
+pub fn list(root: &Path, class: PackClass) -> Result<Vec<PackId>> {
+    let dir = root.join(class.dir());
+    let mut ids: Vec<PackId> = Vec::new();
+    for fan in read_names(&dir)? {
+        if fan.len() != 2 || !fan.bytes().all(|b| b.is_ascii_hexdigit()) {
+            continue;
+        }
+        for name in read_names(&dir.join(&fan))? {
+            ids.extend(name.parse::<PackId>().ok().filter(|_| name.starts_with(&fan)));
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Opens a file that must be a regular one: a FIFO in a pack's place must not hang its reader.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let fd = open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    let file = File::from(fd);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")) }
+}
+
+fn read_names(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", dir, e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("list", dir, e))?;
+        names.extend(entry.file_name().into_string());
+    }
+    Ok(names)
+}
+
+enum ReadTableError {
+    Pack(PackError),
+    Io(io::Error),
+}
+
+impl From<PackError> for ReadTableError {
+    fn from(error: PackError) -> ReadTableError {
+        ReadTableError::Pack(error)
+    }
+}
+
+impl From<io::Error> for ReadTableError {
+    fn from(error: io::Error) -> ReadTableError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadTableError::Pack(PackError::Truncated),
+            _ => ReadTableError::Io(error),
+        }
+    }
+}
+
+fn read_table(file: &File, len: u64, class: PackClass) -> Result<Table, ReadTableError> {
+    let trailer_at = len.checked_sub(TRAILER_LEN as u64).ok_or(PackError::Truncated)?;
+    let mut trailer = [0; TRAILER_LEN];
+    file.read_exact_at(&mut trailer, trailer_at)?;
+    let trailer = Trailer::decode(&trailer, len)?;
+    let mut header = [0; HEADER_LEN];
+    file.read_exact_at(&mut header, 0)?;
+    if Header::decode(&header)?.class != class {
+        return Err(PackError::Field("class").into());
+    }
+    // The trailer's fields add up to the file's length, so this is within the limit of a pack.
+    let mut table = vec![0; usize::try_from(trailer.table_len()).map_err(|_| PackError::Truncated)?];
+    file.read_exact_at(&mut table, trailer.table_offset)?;
+    Ok(Table::decode(table, &trailer)?)
+}

@@ -1,0 +1,66 @@
+//! Shows names and paths to people: control characters and bytes that are not UTF-8 are escaped.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Escapes control characters, backslashes and bytes that are not UTF-8 (`\n`, `\x1b`, `\xff`).
+///
+/// What is printable stays as it is, so an ordinary name is shown unchanged.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for part in bytes.utf8_chunks() {
+        for character in part.valid().chars() {
+            match character {
+                '\n' => shown.push_str("\\n"),
+                '\t' => shown.push_str("\\t"),
+                '\r' => shown.push_str("\\r"),
+                '\\' => shown.push_str("\\\\"),
+                // Line and paragraph separators and the bidirectional controls can disguise a name.
+                c if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                    shown.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+                }
+                c => shown.push(c),
+            }
+        }
+        for byte in part.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown
+}
+
+/// Escapes as [`escape`] does and puts single quotes around.
+pub fn quote(bytes: &[u8]) -> String {
+    format!("'{}'", escape(bytes))
+}
+
+/// Quotes a path of the file system.
+pub fn quote_path(path: &Path) -> String {
+    quote(path.as_os_str().as_bytes())
+}
+
+/// Percent-escapes what is not printable ASCII, and `%`, so that the bytes can be had back exactly.
+pub fn percent(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b' '..=b'~' if byte != b'%' => shown.push(char::from(byte)),
+            _ => shown.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_stay_and_tricks_are_escaped() {
+        assert_eq!(escape("naïve file.txt".as_bytes()), "naïve file.txt");
+        assert_eq!(escape(b"a\nb\x1b[31m\xff\\"), "a\\nb\\u{1b}[31m\\xff\\\\");
+        assert_eq!(escape("x\u{202e}gpj".as_bytes()), "x\\u{202e}gpj");
+        assert_eq!(quote(b"it"), "'it'");
+        assert_eq!(percent(b"a\xff%\n"), "a%FF%25%0A");
+    }
+}

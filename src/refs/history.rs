@@ -1,0 +1,308 @@
+//! What the records of an artifact add up to: its versions as users see them, `latest`, aliases.
+//!
+//! A function of the set of records alone, so that every copy with the same files shows the same.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::read::{DamagedRecord, Records};
+use crate::format::record::{EditRecord, Metadata, VersionRecord};
+use crate::id::{PageId, RecordId};
+use crate::name::{Alias, Name, Tag};
+
+/// Digits of a version's id that tell versions of one number apart.
+const SUFFIX_DIGITS: usize = 4;
+
+/// The history of one artifact.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The artifact.
+    pub artifact: Name,
+    /// Its versions, deleted ones too, by number and then by id.
+    pub versions: Vec<Version>,
+    /// Its aliases: the records that nothing replaced.
+    pub aliases: BTreeMap<Alias, Vec<AliasHead>>,
+    /// Records that cannot be read.
+    pub damaged: Vec<DamagedRecord>,
+    /// Edits of the artifact and its versions, in order of their numbers.
+    pub edits: Vec<(RecordId, EditRecord)>,
+}
+
+/// One version with all edits applied.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its id.
+    pub id: RecordId,
+    /// Its record.
+    pub record: VersionRecord,
+    /// Its name in its artifact: `v3`, or `v3.1a2b` where two share a number.
+    pub label: String,
+    /// Whether its number names it alone: it has no rival, an equal one, or it was claimed.
+    pub owns_number: bool,
+    /// Whether it is deleted.
+    pub deleted: bool,
+    /// Its description now.
+    pub description: Option<String>,
+    /// Its metadata: what the record set, and then each edit over it.
+    pub metadata: Vec<MetadataLayer>,
+    /// Its tags now, sorted.
+    pub tags: Vec<Tag>,
+}
+
+/// Metadata that one record set and removed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetadataLayer {
+    /// Keys and values to set.
+    pub set: Metadata,
+    /// More of them, in pages that hold canonical JSON.
+    pub pages: Vec<PageId>,
+    /// Keys to remove.
+    pub unset: Vec<String>,
+}
+
+/// An alias record that nothing replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasHead {
+    /// The record.
+    pub record: RecordId,
+    /// Its number in the alias's history.
+    pub seq: u64,
+    /// The version; none if the alias is removed.
+    pub target: Option<RecordId>,
+}
+
+/// What `latest` or a number means.
+#[derive(Clone, Debug)]
+pub enum Meaning<'a> {
+    /// Nothing.
+    None,
+    /// One version.
+    One(&'a Version),
+    /// Several that differ.
+    Many(Vec<&'a Version>),
+}
+
+impl History {
+    /// Adds up the records of an artifact.
+    pub fn new(artifact: Name, records: Records) -> History {
+        let mut edits = records.edits;
+        edits.sort_by_key(|(id, edit)| (edit.seq, *id));
+        let aliases = alias_heads(&records.aliases);
+        let mut versions: Vec<Version> = records.versions.into_iter().map(|(id, record)| Version::new(id, record)).collect();
+        versions.sort_by_key(|version| (version.record.number, version.id));
+        versions.dedup_by_key(|version| version.id);
+        apply_edits(&mut versions, &edits, &aliases);
+        label(&mut versions, &edits);
+        History { artifact, versions, aliases, damaged: records.damaged, edits }
+    }
+
+    /// Returns the artifact's type: that of its first version.
+    pub fn artifact_type(&self) -> Option<&Name> {
+        self.versions.first().map(|version| &version.record.artifact_type)
+    }
+
+    /// Returns what `latest` means: the highest number that is not deleted.
+    pub fn latest(&self) -> Meaning<'_> {
+        match self.versions.iter().rev().find(|version| !version.deleted) {
+            Some(version) => self.numbered(version.record.number),
+            None => Meaning::None,
+        }
+    }
+
+    /// Returns what a number means among the versions that are not deleted, or else the deleted.
+    pub fn numbered(&self, number: u64) -> Meaning<'_> {
+        let all: Vec<&Version> = self.versions.iter().filter(|version| version.record.number == number).collect();
+        let live: Vec<&Version> = all.iter().copied().filter(|version| !version.deleted).collect();
+        let candidates = if live.is_empty() { all } else { live };
+        match candidates.iter().find(|version| version.owns_number) {
+            Some(version) => Meaning::One(version),
+            None if candidates.is_empty() => Meaning::None,
+            None => Meaning::Many(candidates),
+        }
+    }
+
+    /// Returns the number for the next version: one more than the highest that is visible here,
+    /// deleted and unreadable ones included.
+    pub fn next_number(&self) -> u64 {
+        let damaged = self.damaged.iter().filter(|record| record.is_version).map(|record| record.number);
+        self.versions.iter().map(|version| version.record.number).chain(damaged).max().map_or(0, |number| number.saturating_add(1))
+    }
+
+    /// Finds a version by its id.
+    pub fn version(&self, id: RecordId) -> Option<&Version> {
+        self.versions.iter().find(|version| version.id == id)
+    }
+
+    /// Returns the aliases that name a version, diverged ones too, sorted.
+    pub fn aliases_of(&self, id: RecordId) -> Vec<&Alias> {
+        self.aliases.iter().filter(|(_, heads)| heads.iter().any(|head| head.target == Some(id))).map(|(alias, _)| alias).collect()
+    }
+
+    /// Returns one more than the highest number of an edit.
+    pub fn next_edit_seq(&self) -> u64 {
+        self.edits.iter().map(|(_, edit)| edit.seq).max().map_or(0, |seq| seq.saturating_add(1))
+    }
+
+    /// Returns one more than the highest number of an alias's records that were not replaced.
+    pub fn next_alias_seq(&self, alias: &Alias) -> u64 {
+        self.aliases.get(alias).into_iter().flatten().map(|head| head.seq).max().map_or(0, |seq| seq.saturating_add(1))
+    }
+
+    /// Returns the records about a version that nothing has followed: edits that no other edit
+    /// saw, and aliases that name it.
+    pub fn heads_of(&self, id: RecordId) -> Vec<RecordId> {
+        let seen: HashSet<RecordId> = self.edits.iter().flat_map(|(_, edit)| edit.saw.iter().copied()).collect();
+        let edits = self.edits.iter().filter(|(edit, record)| record.target == Some(id) && !seen.contains(edit)).map(|(edit, _)| *edit);
+        let aliases = self.aliases.values().flatten().filter(|head| head.target == Some(id)).map(|head| head.record);
+        let mut heads: Vec<RecordId> = edits.chain(aliases).collect();
+        heads.sort_unstable();
+        heads
+    }
+}
+
+impl MetadataLayer {
+    fn of(set: &Metadata, pages: &[PageId], unset: &[String]) -> Vec<MetadataLayer> {
+        let layer = MetadataLayer { set: set.clone(), pages: pages.to_vec(), unset: unset.to_vec() };
+        if layer == MetadataLayer::default() { Vec::new() } else { vec![layer] }
+    }
+}
+
+impl Version {
+    fn new(id: RecordId, record: VersionRecord) -> Version {
+        Version {
+            id,
+            label: format!("v{}", record.number),
+            owns_number: true,
+            deleted: false,
+            description: record.description.clone(),
+            metadata: MetadataLayer::of(&record.metadata, &record.metadata_pages, &[]),
+            tags: record.tags.clone(),
+            record,
+        }
+    }
+
+    /// Returns `NAME:vN`.
+    pub fn full_name(&self) -> String {
+        format!("{}:{}", self.record.artifact, self.label)
+    }
+}
+
+fn alias_heads(records: &[(RecordId, crate::format::record::AliasRecord)]) -> BTreeMap<Alias, Vec<AliasHead>> {
+    let replaced: HashSet<RecordId> = records.iter().flat_map(|(_, record)| record.replaces.iter().copied()).collect();
+    let mut heads = BTreeMap::<Alias, Vec<AliasHead>>::new();
+    for (id, record) in records.iter().filter(|(id, _)| !replaced.contains(id)) {
+        heads.entry(record.alias.clone()).or_default().push(AliasHead { record: *id, seq: record.seq, target: record.target });
+    }
+    for heads in heads.values_mut() {
+        heads.sort_by_key(|head| (head.seq, head.record));
+        // The same file may have been found twice; two records of one target agree.
+        heads.dedup();
+    }
+    heads
+}
+
+fn apply_edits(versions: &mut [Version], edits: &[(RecordId, EditRecord)], aliases: &BTreeMap<Alias, Vec<AliasHead>>) {
+    let number_of: HashMap<RecordId, usize> = versions.iter().enumerate().map(|(at, version)| (version.id, at)).collect();
+    for (_, edit) in edits {
+        let Some(version) = edit.target.and_then(|id| number_of.get(&id)).map(|&at| &mut versions[at]) else { continue };
+        if let Some(description) = &edit.description {
+            version.description = Some(description.clone()).filter(|text| !text.is_empty());
+        }
+        version.metadata.extend(MetadataLayer::of(&edit.metadata, &edit.metadata_pages, &edit.unset));
+        version.tags.retain(|tag| !edit.tags_remove.contains(tag));
+        version.tags.extend(edit.tags_add.iter().cloned());
+        version.tags.sort();
+        version.tags.dedup();
+    }
+    let seen = Seen::new(edits);
+    for version in versions.iter_mut() {
+        let about = |edit: &&(RecordId, EditRecord)| edit.1.target == Some(version.id);
+        let undeletes: Vec<RecordId> = edits.iter().filter(about).filter(|(_, edit)| edit.undelete).map(|(id, _)| *id).collect();
+        let alias_heads = aliases.values().flatten().filter(|head| head.target == Some(version.id)).map(|head| head.record);
+        let against: Vec<RecordId> = undeletes.into_iter().chain(alias_heads).collect();
+        version.deleted = edits.iter().filter(about).any(|(id, edit)| edit.delete && against.iter().all(|other| seen.by(*id, *other)));
+    }
+}
+
+/// Names versions that share a number apart, unless they are equal or one was claimed.
+fn label(versions: &mut [Version], edits: &[(RecordId, EditRecord)]) {
+    let claimed = claimed(versions, edits);
+    let mut start = 0;
+    while start < versions.len() {
+        let number = versions[start].record.number;
+        let len = versions[start..].iter().take_while(|version| version.record.number == number).count();
+        let rivals = &mut versions[start..start + len];
+        let equal = rivals.iter().all(|version| version.record.manifest == rivals[0].record.manifest);
+        let winner = rivals.iter().find(|version| claimed.contains(&version.id)).map(|version| version.id);
+        if len > 1 && !(equal && winner.is_none()) {
+            let digits = suffix_digits(rivals);
+            for version in rivals.iter_mut() {
+                version.owns_number = winner == Some(version.id);
+                if !version.owns_number {
+                    version.label = format!("v{number}.{}", version.id.short(digits));
+                }
+            }
+        } else if len > 1 {
+            // Equal content under one number reads as one version: the first stands for it.
+            for version in rivals.iter_mut().skip(1) {
+                version.owns_number = false;
+            }
+        }
+        start += len;
+    }
+}
+
+/// Finds the versions that hold their number by a claim that nothing contests.
+fn claimed(versions: &[Version], edits: &[(RecordId, EditRecord)]) -> HashSet<RecordId> {
+    let seen = Seen::new(edits);
+    let number_of: HashMap<RecordId, u64> = versions.iter().map(|version| (version.id, version.record.number)).collect();
+    let mut claims = HashMap::<u64, Vec<(RecordId, RecordId)>>::new();
+    for (id, edit) in edits.iter().filter(|(_, edit)| edit.claim) {
+        if let Some((target, number)) = edit.target.and_then(|target| Some((target, *number_of.get(&target)?))) {
+            claims.entry(number).or_default().push((*id, target));
+        }
+    }
+    let mut winners = HashSet::new();
+    for claims in claims.values() {
+        let heads: HashSet<RecordId> = claims
+            .iter()
+            .filter(|(id, _)| !claims.iter().any(|(other, _)| other != id && seen.by(*other, *id)))
+            .map(|(_, target)| *target)
+            .collect();
+        if heads.len() == 1 {
+            winners.extend(heads);
+        }
+    }
+    winners
+}
+
+fn suffix_digits(rivals: &[Version]) -> usize {
+    let distinct = |digits: usize| {
+        let short: HashSet<String> = rivals.iter().map(|version| version.id.short(digits)).collect();
+        short.len() == rivals.len()
+    };
+    (SUFFIX_DIGITS..64).find(|&digits| distinct(digits)).unwrap_or(64)
+}
+
+/// Which records an edit's writer had seen, directly or through another.
+struct Seen<'a>(HashMap<RecordId, &'a [RecordId]>);
+
+impl<'a> Seen<'a> {
+    fn new(edits: &'a [(RecordId, EditRecord)]) -> Seen<'a> {
+        Seen(edits.iter().map(|(id, edit)| (*id, &edit.saw[..])).collect())
+    }
+
+    fn by(&self, edit: RecordId, other: RecordId) -> bool {
+        let (mut open, mut done) = (vec![edit], HashSet::new());
+        while let Some(id) = open.pop() {
+            for &saw in self.0.get(&id).copied().unwrap_or_default() {
+                if saw == other {
+                    return true;
+                }
+                if done.insert(saw) {
+                    open.push(saw);
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,5 @@
+//! Records on disk: which there are, what they add up to, and how new ones are written.
+
+pub mod history;
+pub mod read;
+pub mod write;

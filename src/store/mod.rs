@@ -1,0 +1,166 @@
+//! An open store: its layout, its packs, its records.
+
+mod local;
+pub mod object;
+pub mod page_writer;
+pub mod resolve;
+pub mod session;
+pub mod tree;
+pub mod walk;
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::error::{Error, Result};
+use crate::format::FORMAT_LINE;
+use crate::format::pack::PackClass;
+use crate::index::Index;
+use crate::name::Name;
+use crate::pack::reader::open_regular;
+use crate::quote::{quote, quote_path};
+use crate::refs::history::History;
+use crate::refs::read;
+
+/// The name of a store's directory.
+pub const STORE_DIR: &str = ".artifacts";
+
+/// A store that is open for reading. Opening costs a read of one line; packs are listed and
+/// their tables loaded when something is first looked up.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    data: OnceLock<Index>,
+    meta: OnceLock<Index>,
+}
+
+/// Who must know a feature in order to work on the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Whoever reads.
+    Read,
+    /// Whoever writes.
+    Write,
+    /// Whoever removes packs.
+    Collect,
+}
+
+impl Store {
+    /// Opens the store at a directory.
+    pub fn open(root: &Path) -> Result<Store> {
+        let format = root.join("format");
+        let shown = quote_path(root);
+        let line = match open_regular(&format) {
+            Ok(file) => {
+                let mut line = String::new();
+                file.take(64).read_to_string(&mut line).map_err(|e| Error::io("read", &format, e))?;
+                line
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && root.is_dir() => {
+                return Err(Error::damaged(format!("{shown} is not a store: it has no file `format`"))
+                    .hint("if it is a store that is still being copied, let the copy finish; for a new store run `art init`"));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(no_store(format!("cannot find a store at {shown}"))),
+            Err(e) => return Err(Error::io("open the store", root, e)),
+        };
+        if line != FORMAT_LINE {
+            let version = line.strip_prefix("artstore ").map(str::trim_end).filter(|version| !version.is_empty());
+            return Err(match version {
+                Some(version) => Error::damaged(format!("store {shown} has format {}, which is newer than this program", quote(version.as_bytes())))
+                    .hint("use the version of `art` that wrote it, or a newer one"),
+                None => Error::damaged(format!("store {shown} is damaged: its file `format` says neither this format nor another"))
+                    .hint("copy the file `format` from another copy of the store; it reads `artstore 1`"),
+            });
+        }
+        let store = Store { root: root.to_owned(), data: OnceLock::new(), meta: OnceLock::new() };
+        store.check_features(Need::Read)?;
+        Ok(store)
+    }
+
+    /// Finds the store of a directory by walking up from it, and opens it.
+    pub fn discover(from: &Path) -> Result<Store> {
+        for dir in from.ancestors() {
+            let root = dir.join(STORE_DIR);
+            if root.is_dir() {
+                return Store::open(&root);
+            }
+        }
+        Err(no_store(format!("cannot find a store in {} or any directory above it", quote_path(from))))
+    }
+
+    /// Refuses a store that needs something which this program does not know.
+    ///
+    /// A feature is an empty file in `features/`: `read-NAME` must be known to all, `write-NAME`
+    /// to writers, `gc-NAME` to whoever removes packs, and any other name to all.
+    pub fn check_features(&self, need: Need) -> Result<()> {
+        let dir = self.root.join("features");
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(Error::io("list", &dir, e)),
+        };
+        for entry in entries {
+            let name = entry.map_err(|e| Error::io("list", &dir, e))?.file_name().to_string_lossy().into_owned();
+            let needed_by = match name.split_once('-') {
+                Some(("write", _)) => &[Need::Write, Need::Collect][..],
+                Some(("gc", _)) => &[Need::Collect][..],
+                // Files that a desktop or a syncing tool drops everywhere are strangers here too.
+                _ if name.starts_with('.') || name == "desktop.ini" => &[],
+                _ => &[Need::Read, Need::Write, Need::Collect][..],
+            };
+            if needed_by.contains(&need) {
+                return Err(Error::damaged(format!("store {} needs the feature {}, which this program does not know", quote_path(&self.root), quote(name.as_bytes())))
+                    .hint("use the version of `art` that wrote it, or a newer one"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the store's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the directory that the store lies in: the project's root.
+    pub fn project(&self) -> &Path {
+        self.root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Returns the index of a class of packs, loading it when first asked.
+    pub fn index(&self, class: PackClass) -> Result<&Index> {
+        let cell = match class {
+            PackClass::Data => &self.data,
+            PackClass::Meta => &self.meta,
+        };
+        if let Some(index) = cell.get() {
+            return Ok(index);
+        }
+        let index = Index::open(&self.root, class)?;
+        Ok(cell.get_or_init(|| index))
+    }
+
+    /// Lists the artifacts by name.
+    pub fn artifacts(&self) -> Result<Vec<Name>> {
+        read::artifacts(&self.root)
+    }
+
+    /// Reads the history of one artifact; empty if there is no such artifact.
+    pub fn history(&self, artifact: &Name) -> Result<History> {
+        Ok(History::new(artifact.clone(), read::load(&self.root, artifact)?))
+    }
+
+    /// Reads the histories of all artifacts, sorted by name.
+    pub fn histories(&self) -> Result<Vec<History>> {
+        Ok(read::load_all(&self.root)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
+    }
+
+    /// Finds this copy's local state, without making it.
+    pub fn local(&self) -> Option<PathBuf> {
+        local::find(&self.root)
+    }
+}
+
+fn no_store(message: String) -> Error {
+    Error::not_found(message).hint("make one with `art init`, or name one with `--store DIR`")
+}

@@ -1,0 +1,106 @@
+//! Reads what packs hold: chunks, pages, metadata. Every byte is hashed before it is used.
+
+use crate::chunk::compress::Decoder;
+use crate::error::{Error, Result, damaged};
+use crate::format::manifest::{Manifest, Page, PageType};
+use crate::format::pack::PackClass;
+use crate::format::record::Metadata;
+use crate::id::{ChunkId, PageId};
+use crate::index::Location;
+use crate::quote::quote;
+use crate::refs::history::Version;
+
+use super::Store;
+
+impl Store {
+    /// Finds where a chunk lies.
+    pub fn locate_chunk(&self, id: ChunkId) -> Result<Location> {
+        self.locate(PackClass::Data, id.as_bytes())?.ok_or_else(|| missing("chunk", &id.to_string()))
+    }
+
+    /// Finds where a page lies.
+    pub fn locate_page(&self, id: PageId) -> Result<Location> {
+        self.locate(PackClass::Meta, id.as_bytes())?.ok_or_else(|| missing("page", &id.to_string()))
+    }
+
+    /// Finds a chunk or page; on a miss the packs are listed again, once, for a writer may have
+    /// published meanwhile.
+    pub fn locate(&self, class: PackClass, hash: &[u8; 32]) -> Result<Option<Location>> {
+        let index = self.index(class)?;
+        if let Some(found) = index.find_any(hash) {
+            return Ok(Some(found));
+        }
+        if index.refresh()? { Ok(index.find_any(hash)) } else { Ok(None) }
+    }
+
+    /// Reads a chunk.
+    pub fn read_chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
+        let bytes = read_at(&self.locate_chunk(id)?)?;
+        if ChunkId::of(&bytes) == id { Ok(bytes) } else { Err(wrong_bytes("chunk", &id.to_string())) }
+    }
+
+    /// Reads the bytes of a page of a kind.
+    pub fn read_page_bytes(&self, id: PageId, kind: PageType) -> Result<Vec<u8>> {
+        let bytes = read_at(&self.locate_page(id)?)?;
+        if kind.id_of(&bytes) == id { Ok(bytes) } else { Err(wrong_bytes("page", &id.to_string())) }
+    }
+
+    /// Reads and checks a page of a kind.
+    pub fn read_page(&self, id: PageId, kind: PageType) -> Result<Page> {
+        let bytes = self.read_page_bytes(id, kind)?;
+        Page::decode(kind, &bytes).map_err(|why| damaged("page", &id.short(16), why))
+    }
+
+    /// Reads a manifest.
+    pub fn read_manifest(&self, id: PageId) -> Result<Manifest> {
+        match self.read_page(id, PageType::Manifest)? {
+            Page::Manifest(manifest) => Ok(manifest),
+            _ => Err(damaged("manifest", &id.short(16), "it is a page of another kind")),
+        }
+    }
+
+    /// Adds up a version's metadata.
+    pub fn metadata(&self, version: &Version) -> Result<Metadata> {
+        let mut all = Metadata::new();
+        for layer in &version.metadata {
+            all.extend(self.read_metadata_pages(&layer.pages)?);
+            all.extend(layer.set.iter().map(|(key, value)| (key.clone(), value.clone())));
+            all.retain(|key, _| !layer.unset.contains(key));
+        }
+        Ok(all)
+    }
+
+    fn read_metadata_pages(&self, pages: &[PageId]) -> Result<Metadata> {
+        let mut json = Vec::new();
+        for &id in pages {
+            if let Page::Metadata(piece) = self.read_page(id, PageType::Metadata)? {
+                json.extend(piece.0);
+            }
+            if json.len() > crate::format::limits::METADATA_LEN_MAX {
+                return Err(damaged("metadata", &id.short(16), "it is longer than metadata may be"));
+            }
+        }
+        if json.is_empty() {
+            return Ok(Metadata::new());
+        }
+        serde_json::from_slice(&json).map_err(|e| damaged("metadata", &pages[0].short(16), e))
+    }
+}
+
+/// Reads the bytes at a place, unchecked.
+pub(crate) fn read_at(location: &Location) -> Result<Vec<u8>> {
+    let row = location.row;
+    let block = location.pack.table.block(row.block).ok_or_else(|| damaged("pack", &location.pack.id.short(16), "a block is missing"))?;
+    let mut bytes = Vec::new();
+    location.pack.file()?.read_part(&block, row.offset, row.len, &mut Decoder::new(), &mut bytes)?;
+    Ok(bytes)
+}
+
+pub(crate) fn missing(what: &str, id: &str) -> Error {
+    Error::damaged(format!("{what} {} is not in this copy of the store", quote(&id.as_bytes()[..16])))
+        .hint("the version is incomplete here: copy the missing packs from another copy of the store; `art fsck` lists what is missing")
+}
+
+pub(crate) fn wrong_bytes(what: &str, id: &str) -> Error {
+    damaged(what, &id[..16], "its bytes do not match its name")
+}

@@ -1,0 +1,148 @@
+//! From what a user typed to a version.
+
+use crate::error::{Error, Result};
+use crate::name::{Alias, Name, Ref, Selector};
+use crate::quote::quote;
+use crate::refs::history::{History, Meaning, Version};
+
+use super::Store;
+
+/// A version that a ref named, with the history of its artifact.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The artifact's history.
+    pub history: History,
+    /// The version.
+    pub version: Version,
+}
+
+impl Store {
+    /// Finds the version that a ref names.
+    pub fn resolve(&self, wanted: &Ref) -> Result<Resolved> {
+        let history = self.existing_history(&wanted.artifact)?;
+        let version = find(&history, wanted)?.clone();
+        Ok(Resolved { history, version })
+    }
+
+    /// Reads the history of an artifact that must be there.
+    pub fn existing_history(&self, artifact: &Name) -> Result<History> {
+        let history = self.history(artifact)?;
+        if history.versions.is_empty() && history.damaged.is_empty() {
+            let names: Vec<String> = self.artifacts()?.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let error = Error::not_found(format!("cannot find artifact {}", quote(artifact.as_str().as_bytes())));
+            return Err(match names.len() {
+                0 => error.hint("nothing is stored here yet: `art put NAME PATH` stores the first version"),
+                _ => error.hint(format!("`art ls` lists all; there are {}", names.join(", "))),
+            });
+        }
+        Ok(history)
+    }
+}
+
+fn find<'h>(history: &'h History, wanted: &Ref) -> Result<&'h Version> {
+    let found = match &wanted.selector {
+        Selector::Latest => one(history, wanted, history.latest())?,
+        Selector::Number(number) => one(history, wanted, history.numbered(*number))?,
+        Selector::Numbered(number, suffix) => by_suffix(history, wanted, *number, suffix)?,
+        Selector::Alias(alias) => by_alias(history, wanted, alias)?,
+        Selector::Prefix(prefix) => by_prefix(history, wanted, prefix)?,
+    };
+    if wanted.back == 0 { Ok(found) } else { earlier(history, wanted, found) }
+}
+
+fn one<'h>(history: &'h History, wanted: &Ref, meaning: Meaning<'h>) -> Result<&'h Version> {
+    match meaning {
+        Meaning::One(version) => Ok(version),
+        Meaning::Many(versions) => Err(ambiguous(wanted, &versions)),
+        Meaning::None => Err(not_found(history, wanted)),
+    }
+}
+
+fn by_suffix<'h>(history: &'h History, wanted: &Ref, number: u64, suffix: &str) -> Result<&'h Version> {
+    let matches = history.versions.iter().filter(|version| version.record.number == number && version.id.has_hex_prefix(suffix)).collect();
+    only(history, wanted, matches)
+}
+
+fn by_prefix<'h>(history: &'h History, wanted: &Ref, prefix: &str) -> Result<&'h Version> {
+    let by_id: Vec<&Version> = history.versions.iter().filter(|version| version.id.has_hex_prefix(prefix)).collect();
+    if !by_id.is_empty() {
+        return only(history, wanted, by_id);
+    }
+    let by_digest: Vec<&Version> = history.versions.iter().filter(|version| version.record.manifest.has_hex_prefix(prefix)).collect();
+    // Several versions of one content read as the newest that is there.
+    let same = by_digest.iter().all(|version| version.record.manifest == by_digest[0].record.manifest);
+    match by_digest.iter().rev().find(|version| !version.deleted).or(by_digest.last()) {
+        Some(newest) if same => Ok(newest),
+        _ => only(history, wanted, by_digest),
+    }
+}
+
+fn only<'h>(history: &'h History, wanted: &Ref, matches: Vec<&'h Version>) -> Result<&'h Version> {
+    match matches[..] {
+        [] => Err(not_found(history, wanted)),
+        [version] => Ok(version),
+        _ => Err(ambiguous(wanted, &matches)),
+    }
+}
+
+fn by_alias<'h>(history: &'h History, wanted: &Ref, alias: &Alias) -> Result<&'h Version> {
+    let heads = history.aliases.get(alias).map(Vec::as_slice).unwrap_or_default();
+    let mut targets: Vec<_> = heads.iter().map(|head| head.target).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    match targets[..] {
+        [] | [None] => Err(not_found(history, wanted)),
+        [Some(id)] => history.version(id).ok_or_else(|| {
+            Error::damaged(format!("alias {} names a version whose record is not in this copy of the store", shown(wanted)))
+                .hint("copy the missing records from another copy of the store")
+        }),
+        _ => {
+            let versions: Vec<&Version> = targets.iter().flatten().filter_map(|&id| history.version(id)).collect();
+            Err(Error::ambiguous(format!("alias {} has diverged: it names {}", shown(wanted), names(&versions, targets.contains(&None)))))
+                .map_err(|error| error.hint(format!("settle it with `art alias set {}:VERSION {alias}`", wanted.artifact)))
+        }
+    }
+}
+
+fn earlier<'h>(history: &'h History, wanted: &Ref, from: &Version) -> Result<&'h Version> {
+    let mut numbers: Vec<u64> = history
+        .versions
+        .iter()
+        .filter(|version| !version.deleted && version.record.number < from.record.number)
+        .map(|version| version.record.number)
+        .collect();
+    numbers.dedup();
+    let at = usize::try_from(wanted.back).ok().and_then(|back| numbers.len().checked_sub(back));
+    match at {
+        Some(at) => one(history, wanted, history.numbered(numbers[at])),
+        None => Err(not_found(history, wanted)),
+    }
+}
+
+fn ambiguous(wanted: &Ref, versions: &[&Version]) -> Error {
+    let labels: Vec<String> = versions.iter().map(|v| format!("{}:v{}.{}", wanted.artifact, v.record.number, v.id.short(8))).collect();
+    Error::ambiguous(format!("{} means several versions: {}", shown(wanted), labels.join(", "))).hint("name one of them")
+}
+
+fn not_found(history: &History, wanted: &Ref) -> Error {
+    if let Some(record) = history.damaged.iter().find(|record| record.is_version && wanted.selector == Selector::Number(record.number)) {
+        return Error::damaged(format!("cannot read the record of {}: {}", shown(wanted), record.why)).hint("run `art fsck` for the whole picture");
+    }
+    let error = Error::not_found(format!("cannot find version {}", shown(wanted)));
+    match history.latest() {
+        Meaning::One(latest) => error.hint(format!("the newest is `{}`; `art ls {}` lists all", latest.full_name(), wanted.artifact)),
+        _ => error.hint(format!("`art log {}` lists all that there was", wanted.artifact)),
+    }
+}
+
+fn names(versions: &[&Version], removed: bool) -> String {
+    let mut names: Vec<String> = versions.iter().map(|version| version.full_name()).collect();
+    if removed {
+        names.push("nothing (it was removed)".into());
+    }
+    names.join(" and ")
+}
+
+fn shown(wanted: &Ref) -> String {
+    quote(wanted.to_string().as_bytes())
+}

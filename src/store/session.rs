@@ -1,0 +1,175 @@
+//! A writer's session: the lock it holds, and what it knows to be safe on this disk.
+//!
+//! Nothing may be acknowledged that rests on a pack which is merely there. A pack counts when
+//! this store's writers published it, or when it was adopted: hashed whole and synced.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::context::Context;
+use crate::durable::{Disk, TEMP_AGE_MAX};
+use crate::error::{Error, Result};
+use crate::format::pack::PackClass;
+use crate::format::record::Record;
+use crate::id::{HASH_LEN, PackId, PageId, RecordId};
+use crate::index::Location;
+use crate::lock::{Lock, Mode};
+use crate::pack::pack_path;
+use crate::pack::reader::{Pack, verify_file};
+use crate::pack::writer::FinishedPack;
+use crate::quote::quote_path;
+use crate::refs::write;
+
+use super::{Need, Store, local};
+
+/// A session of one writer, from its first look-up to its durable record.
+pub struct Session<'a> {
+    store: &'a Store,
+    context: &'a Context<'a>,
+    disk: Disk,
+    local: PathBuf,
+    lock: Lock,
+    packs: Mutex<Packs>,
+}
+
+/// What is known of packs so far.
+#[derive(Default)]
+struct Packs {
+    confirmed: HashMap<PackId, bool>,
+    rests_on: BTreeSet<PathBuf>,
+}
+
+impl<'a> Session<'a> {
+    /// Begins: takes the shared lock and sweeps what dead writers left.
+    pub fn begin(store: &'a Store, context: &'a Context<'a>) -> Result<Session<'a>> {
+        store.check_features(Need::Write)?;
+        let local = local::find_or_create(store.root(), context.progress)?;
+        let lock = Lock::take(&local.join("lock"), Mode::Shared, context.wait, context.progress)?;
+        let disk = Disk::new(store.root(), &local)?;
+        disk.sweep()?;
+        Ok(Session { store, context, disk, local, lock, packs: Mutex::default() })
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// Returns the disk to write to.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Returns the folder of local state.
+    pub fn local(&self) -> &Path {
+        &self.local
+    }
+
+    /// Takes the exclusive lock under which numbers are given and records are written.
+    pub fn lock_numbers(&self) -> Result<Lock> {
+        Lock::take(&self.local.join("number"), Mode::Exclusive, self.context.wait, self.context.progress)
+    }
+
+    /// Whether a chunk or page is in a pack here that may be relied on; a pack that was copied in
+    /// is adopted for it.
+    pub fn has(&self, class: PackClass, hash: &[u8; HASH_LEN]) -> Result<bool> {
+        Ok(self.store.index(class)?.find(hash, |location| self.rely_on(location)).is_some())
+    }
+
+    /// Publishes a finished pack and adds it to the index.
+    pub fn publish(&self, pack: FinishedPack) -> Result<()> {
+        let FinishedPack { id, class, len, table, draft } = pack;
+        let relative = pack_path(class, id);
+        self.disk.publish(draft, &relative, |path| Ok(verify_file(path, id).is_ok()))?;
+        let path = self.store.root().join(&relative);
+        {
+            let mut packs = self.packs();
+            packs.confirmed.insert(id, true);
+            packs.rests_on.insert(relative);
+        }
+        self.store.index(class)?.add(Pack { id, class, path, len, table });
+        Ok(())
+    }
+
+    /// Writes a record, the last step of everything that is acknowledged.
+    pub fn write_record(&self, record: &Record) -> Result<RecordId> {
+        self.lock.check()?;
+        write::write(&self.disk, record)
+    }
+
+    /// Makes sure that a record which was found here is on disk.
+    pub fn rely_on_record(&self, record: &Record, id: RecordId) -> Result<()> {
+        write::rely_on(&self.disk, &write::record_path(record, id))
+    }
+
+    /// Notes which packs a manifest rests on, all of them confirmed; a later session need not
+    /// look its chunks up again.
+    pub fn note_rests(&self, manifest: PageId) -> Result<()> {
+        let dir = self.local.join("rests");
+        fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+        let list: Vec<String> = self.packs().rests_on.iter().map(|path| format!("{}\n", path.display())).collect();
+        self.disk.write_local(&dir.join(manifest.to_string()), format!("{}.\n", list.concat()).as_bytes())
+    }
+
+    /// Whether everything that a manifest names was confirmed here and its packs are still
+    /// there; this session then rests on them too.
+    pub fn is_confirmed(&self, manifest: PageId) -> bool {
+        let note = fs::read_to_string(self.local.join("rests").join(manifest.to_string()));
+        let Some(list) = note.ok().and_then(|note| note.strip_suffix(".\n").map(str::to_owned)) else { return false };
+        let paths: Vec<PathBuf> = list.lines().map(PathBuf::from).collect();
+        let confirmed = paths.iter().all(|path| self.disk.is_confirmed(path));
+        if confirmed {
+            self.packs().rests_on.extend(paths);
+        }
+        confirmed
+    }
+
+    /// Moves files in a pack's place that never became whole packs, and that nothing has written
+    /// to for an hour, to `quarantine/`, so that the copy can be run again.
+    pub fn quarantine_torn_packs(&self) -> Result<()> {
+        let now = self.disk.file_system_time()?;
+        for class in [PackClass::Data, PackClass::Meta] {
+            for (id, why) in self.store.index(class)?.not_arrived() {
+                let path = self.store.root().join(pack_path(class, id));
+                let changed = fs::symlink_metadata(&path).and_then(|meta| meta.modified());
+                if changed.is_ok_and(|changed| now.duration_since(changed).unwrap_or_default() > TEMP_AGE_MAX) {
+                    let dir = self.store.root().join("quarantine");
+                    fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+                    self.disk.move_aside(&path, &dir.join(id.to_string()))?;
+                    self.context.progress.warn(&format!("moved {} to `quarantine/`, for {why}: copy it again", quote_path(&path)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rely_on(&self, location: &Location) -> bool {
+        let id = location.pack.id;
+        if let Some(&known) = self.packs().confirmed.get(&id) {
+            return known;
+        }
+        let relative = pack_path(location.pack.class, id);
+        let result = if self.disk.is_confirmed(&relative) {
+            Ok(())
+        } else {
+            self.context.progress.phase("checking a pack that was copied in");
+            location.pack.verify().and_then(|()| self.disk.adopt(&relative))
+        };
+        if let Err(error) = &result {
+            // What it holds is stored again from the source, in another pack.
+            self.context.progress.warn(&format!("cannot reuse a pack: {error}"));
+        }
+        let mut packs = self.packs();
+        packs.confirmed.insert(id, result.is_ok());
+        if result.is_ok() {
+            packs.rests_on.insert(relative);
+        }
+        result.is_ok()
+    }
+
+    fn packs(&self) -> std::sync::MutexGuard<'_, Packs> {
+        self.packs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
