@@ -33,50 +33,22 @@ enum Algorithm {
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Ours { min: 16, max: 48 },
     Algorithm::Ours { min: 24, max: 72 },
-    Algorithm::Ours { min: 32, max: 64 },
     Algorithm::Ours { min: 16, max: 96 },
     Algorithm::Ours { min: 32, max: 96 },
     Algorithm::Ours { min: 48, max: 80 },
-    Algorithm::Ours { min: 16, max: 112 },
-    Algorithm::Ours { min: 32, max: 128 },
     Algorithm::Ours { min: 48, max: 144 },
     Algorithm::Ours { min: 64, max: 192 },
     Algorithm::MinCdc { min: 16, max: 48 },
     Algorithm::MinCdc { min: 24, max: 72 },
-    Algorithm::MinCdc { min: 16, max: 96 },
     Algorithm::MinCdc { min: 32, max: 96 },
     Algorithm::MinCdc { min: 48, max: 144 },
     Algorithm::MinCdc { min: 64, max: 192 },
-    Algorithm::FastCdc {
-        min: 8,
-        mean: 32,
-        max: 128,
-    },
-    Algorithm::FastCdc {
-        min: 16,
-        mean: 32,
-        max: 64,
-    },
-    Algorithm::FastCdc {
-        min: 8,
-        mean: 64,
-        max: 128,
-    },
-    Algorithm::FastCdc {
-        min: 16,
-        mean: 64,
-        max: 256,
-    },
-    Algorithm::FastCdc {
-        min: 32,
-        mean: 64,
-        max: 192,
-    },
-    Algorithm::FastCdc {
-        min: 32,
-        mean: 128,
-        max: 256,
-    },
+    Algorithm::FastCdc { min: 8, mean: 32, max: 128 },
+    Algorithm::FastCdc { min: 16, mean: 32, max: 64 },
+    Algorithm::FastCdc { min: 8, mean: 64, max: 128 },
+    Algorithm::FastCdc { min: 16, mean: 64, max: 256 },
+    Algorithm::FastCdc { min: 32, mean: 64, max: 192 },
+    Algorithm::FastCdc { min: 32, mean: 128, max: 256 },
 ];
 
 impl Algorithm {
@@ -93,8 +65,7 @@ impl Algorithm {
             Self::Ours { min, max } => {
                 let mut rest = file;
                 while !rest.is_empty() {
-                    let (chunk, after) =
-                        rest.split_at(cut::cut_between(rest, min * KIB, max * KIB));
+                    let (chunk, after) = rest.split_at(cut::cut_between(rest, min * KIB, max * KIB));
                     each(chunk);
                     rest = after;
                 }
@@ -235,11 +206,7 @@ fn made(name: &str, mut piece: impl FnMut(&mut Random, &mut Vec<u8>)) -> Data {
         }
         v2.extend_from_slice(&inserted);
     }
-    Data {
-        name: name.to_owned(),
-        v1: vec![v1],
-        v2: vec![v2],
-    }
+    Data { name: name.to_owned(), v1: vec![v1], v2: vec![v2] }
 }
 
 fn low_entropy() -> Vec<Data> {
@@ -257,11 +224,7 @@ fn low_entropy() -> Vec<Data> {
         }),
         made("genome", |random, out| {
             line += 1;
-            out.push(if line.is_multiple_of(61) {
-                b'\n'
-            } else {
-                b"ACGT"[random.below(4)]
-            });
+            out.push(if line.is_multiple_of(61) { b'\n' } else { b"ACGT"[random.below(4)] });
         }),
         made("one-hot csv", |random, out| {
             out.extend_from_slice(if random.below(8) == 0 { b"1," } else { b"0," });
@@ -271,11 +234,7 @@ fn low_entropy() -> Vec<Data> {
             out.resize(out.len() + random.below(200), label);
         }),
         made("sparse f32", |random, out| {
-            let value = if random.below(20) == 0 {
-                random.below(1 << 24) as f32 / 1e6
-            } else {
-                0.0
-            };
+            let value = if random.below(20) == 0 { random.below(1 << 24) as f32 / 1e6 } else { 0.0 };
             out.extend_from_slice(&value.to_le_bytes());
         }),
     ]
@@ -286,10 +245,7 @@ fn main() {
         println!("ART_BENCH_DATA is not set: it names the folder of workloads (NAME/v1, NAME/v2)");
         return;
     };
-    let wanted: Vec<_> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w));
     println!("| data | cutter, KiB | GB/s | mean KiB | chunks | v2 new % | v1 MB | v1+v2 MB |");
     println!("| --- | --- | --: | --: | --: | --: | --: | --: |");

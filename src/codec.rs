@@ -51,11 +51,7 @@ pub fn encoded_len<T: Serialize>(value: &T) -> u64 {
 /// Memory taken is bounded by a small multiple of `bytes.len()`: bincode checks each length
 /// against the limit, which is that of the slice.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let value: T = options()
-        .with_limit(bytes.len() as u64)
-        .reject_trailing_bytes()
-        .deserialize(bytes)
-        .map_err(DecodeError::Malformed)?;
+    let value: T = options().with_limit(bytes.len() as u64).reject_trailing_bytes().deserialize(bytes).map_err(DecodeError::Malformed)?;
     if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical) }
 }
 

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -210,6 +210,11 @@ impl Draft {
     /// Appends bytes.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         self.temp.as_file_mut().write_all(bytes).map_err(|e| Error::io("write", self.temp.path(), e))
+    }
+
+    /// Writes bytes over what was written at an offset.
+    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.temp.as_file().write_all_at(bytes, offset).map_err(|e| Error::io("write", self.temp.path(), e))
     }
 
     /// Puts the file at a path of local state, over what may be there; atomic, not durable.

@@ -146,8 +146,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
 
 /// Makes the error of damage to something named: `pack 'ab' is damaged: why`.
 pub(crate) fn damaged(what: &str, name: &str, why: impl fmt::Display) -> Error {
-    Error::damaged(format!("{what} {} is damaged: {why}", quote(name.as_bytes())))
-        .hint("run `art fsck` for the whole picture")
+    Error::damaged(format!("{what} {} is damaged: {why}", quote(name.as_bytes()))).hint("run `art fsck` for the whole picture")
 }
 
 #[cfg(test)]

@@ -184,7 +184,8 @@ fn check_name(what: &str, text: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::usage(format!("bad {what} {}: {why}", quote(text.as_bytes()))).hint("use a name such as `training-data` or `model_v2.large`"))
+    Err(Error::usage(format!("bad {what} {}: {why}", quote(text.as_bytes())))
+        .hint("use a name such as `training-data` or `model_v2.large`"))
 }
 
 macro_rules! text_name {

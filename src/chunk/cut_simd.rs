@@ -1,11 +1,38 @@
-//! Finds the least rank of a block with wide registers where the machine has them.
+//! Ranks the places of a file where it may be cut, with wide registers where the machine has them.
 //!
-//! The only file with `unsafe` code. Each function here has a scalar twin in [`super::cut`] that
-//! defines its result; which one runs is asked of the processor, so a store is the same wherever it
-//! was written.
+//! The only file with `unsafe` code. What each vector function returns is defined by a scalar twin,
+//! which every other machine runs: a file is cut alike wherever that happens. Which place is chosen
+//! is decided in [`super::cut`].
 #![allow(unsafe_code)]
 
-use super::cut::{Block, Places, RANK_WINDOW, Scan, equal_places, least_in_block, scan_blocks};
+/// The bytes before a place that give it its rank.
+pub(super) const RANK_WINDOW: usize = 4;
+
+/// The multiplier and addend of `mincdc` 0.1.0, so that the crate can check this module.
+const RANK_MUL: u32 = 0x915f_77f5;
+const RANK_ADD: u32 = 0x3463_6463;
+
+/// The places ranked at a time: small enough to search again, large enough to rank quickly.
+pub(super) const BLOCK_LEN: usize = 512;
+
+/// The bytes whose windows are the places of one block.
+type Block = [u8; BLOCK_LEN + RANK_WINDOW - 1];
+
+/// One bit for each place of a block, the first place in the lowest bit.
+pub(super) type Places = [u64; BLOCK_LEN / 64];
+
+/// What one pass over all places finds: the least rank, and the blocks that have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    pub(super) least: u32,
+    pub(super) first_block: usize,
+    pub(super) last_block: usize,
+}
+
+/// Ranks a place by the four bytes before it.
+pub(super) fn rank(window: &[u8; RANK_WINDOW]) -> u32 {
+    u32::from_le_bytes(*window).wrapping_mul(RANK_MUL).wrapping_add(RANK_ADD)
+}
 
 /// Ranks all places of `bytes` with the widest registers at hand.
 pub(super) fn scan(bytes: &[u8]) -> Scan {
@@ -23,21 +50,65 @@ pub(super) fn scan(bytes: &[u8]) -> Scan {
     scan_blocks(bytes, least_in_block)
 }
 
-/// Returns the places of `block` that have this window.
-pub(super) fn equal_in_block(block: &Block, window: &[u8; RANK_WINDOW]) -> Places {
+/// Returns which of the first [`BLOCK_LEN`] places of `bytes` have this window.
+pub(super) fn equal_places(bytes: &[u8], window: &[u8; RANK_WINDOW]) -> Places {
+    let Some(block) = bytes.first_chunk::<{ size_of::<Block>() }>() else {
+        return equal_one_by_one(bytes, window);
+    };
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has just said that it has this feature.
         return unsafe { x86_64::equal_avx2(block, window) };
     }
-    equal_places(block, window)
+    equal_one_by_one(block, window)
+}
+
+/// Ranks the places of `bytes` block by block; those after the last whole block one by one.
+#[inline(always)]
+fn scan_blocks(bytes: &[u8], least_in_block: impl Fn(&Block) -> u32) -> Scan {
+    let mut scan = Scan { least: u32::MAX, first_block: 0, last_block: 0 };
+    let mut at = 0;
+    let mut see = |least: u32, block: usize| {
+        if least < scan.least {
+            scan = Scan { least, first_block: block, last_block: block };
+        } else if least == scan.least {
+            scan.last_block = block;
+        }
+    };
+    while let Some(block) = bytes[at..].first_chunk() {
+        see(least_in_block(block), at);
+        at += BLOCK_LEN;
+    }
+    if let Some(least) = bytes[at..].array_windows().map(rank).min() {
+        see(least, at);
+    }
+    scan
+}
+
+/// Returns the least rank of a block's places.
+///
+/// Each of the four passes takes every fourth place, a form that compilers turn into vector code.
+fn least_in_block(block: &Block) -> u32 {
+    let mut least = u32::MAX;
+    for shift in 0..RANK_WINDOW {
+        let windows = block[shift..shift + BLOCK_LEN].as_chunks().0;
+        least = windows.iter().map(rank).fold(least, u32::min);
+    }
+    least
+}
+
+/// Returns the places, of at most a block, that have this window: the scalar twin.
+fn equal_one_by_one(bytes: &[u8], window: &[u8; RANK_WINDOW]) -> Places {
+    let mut places = Places::default();
+    for (at, other) in bytes.array_windows().enumerate() {
+        places[at / 64] |= u64::from(other == window) << (at % 64);
+    }
+    places
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
-    use crate::chunk::cut::{
-        BLOCK_LEN, Block, Places, RANK_ADD, RANK_MUL, RANK_WINDOW, Scan, scan_blocks,
-    };
+    use super::{BLOCK_LEN, Block, Places, RANK_ADD, RANK_MUL, RANK_WINDOW, Scan, scan_blocks};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx512f")]
@@ -69,10 +140,7 @@ mod x86_64 {
             }
         }
         let [a, b, c, d] = least;
-        _mm512_reduce_min_epu32(_mm512_min_epu32(
-            _mm512_min_epu32(a, b),
-            _mm512_min_epu32(c, d),
-        ))
+        _mm512_reduce_min_epu32(_mm512_min_epu32(_mm512_min_epu32(a, b), _mm512_min_epu32(c, d)))
     }
 
     /// As [`least_avx512`], with registers of half the width.
@@ -95,10 +163,7 @@ mod x86_64 {
         }
         let [a, b, c, d] = least;
         let all = _mm256_min_epu32(_mm256_min_epu32(a, b), _mm256_min_epu32(c, d));
-        let half = _mm_min_epu32(
-            _mm256_castsi256_si128(all),
-            _mm256_extracti128_si256::<1>(all),
-        );
+        let half = _mm_min_epu32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
         let quarter = _mm_min_epu32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
         let one = _mm_min_epu32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
         _mm_cvtsi128_si32(one).cast_unsigned()
@@ -129,7 +194,6 @@ mod x86_64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::cut::BLOCK_LEN;
     use proptest::prelude::*;
 
     /// Every way of scanning that this machine offers.
@@ -173,8 +237,8 @@ mod tests {
         ) {
             let block: &Block = block.first_chunk().unwrap();
             let window = block[at..].first_chunk().unwrap();
-            let places = equal_in_block(block, window);
-            prop_assert_eq!(places, equal_places(block, window));
+            let places = equal_places(block, window);
+            prop_assert_eq!(places, equal_one_by_one(block, window));
             prop_assert_eq!(places[at / 64] >> (at % 64) & 1, 1);
         }
     }

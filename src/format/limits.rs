@@ -45,6 +45,9 @@ pub const METADATA_LEN_MAX: usize = 1 << 20;
 /// Longest metadata that stands in its record, in bytes; longer goes into the meta pack.
 pub const METADATA_INLINE_LEN_MAX: usize = 32 << 10;
 
+/// Most arrays and objects round one another in a value of metadata: JSON readers have a bound.
+pub const METADATA_DEPTH_MAX: usize = 64;
+
 /// Longest description, in bytes.
 pub const DESCRIPTION_LEN_MAX: usize = 16 << 10;
 

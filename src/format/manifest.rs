@@ -265,11 +265,12 @@ impl Page {
         }
         match &page {
             Page::Manifest(manifest) => manifest.check()?,
-            Page::Entries(entries) => check_entries(entries)?,
+            Page::Entries(entries) if !entries.is_empty() => check_entries(entries)?,
             Page::EntryIndex(index) => index.check_entries()?,
-            Page::Chunks(runs) => check_runs(runs)?,
+            Page::Chunks(runs) if !runs.is_empty() => check_runs(runs)?,
             Page::ChunkIndex(index) => index.check_chunks()?,
             Page::Metadata(_) => {}
+            Page::Entries(_) | Page::Chunks(_) => return Err(PageError::Rule("it lists nothing")),
         }
         Ok(page)
     }
@@ -277,9 +278,23 @@ impl Page {
 
 impl Manifest {
     fn check(&self) -> Result<(), PageError> {
-        match &self.rows {
-            EntryRows::Entries(entries) => check_entries(entries),
-            EntryRows::Index(index) => index.check_entries(),
+        let (entries, files, bytes) = match &self.rows {
+            EntryRows::Entries(entries) => {
+                check_entries(entries)?;
+                let files = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::File(_))).count() as u64;
+                (entries.len() as u64, files, entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.kind.size_bytes())))
+            }
+            EntryRows::Index(index) => {
+                index.check_entries()?;
+                let sum = |of: fn(&EntryChild) -> u64| index.rows.iter().fold(0u64, |sum, row| sum.saturating_add(of(row)));
+                // How many of them are files is not known before their pages are read.
+                (sum(|row| row.entries), self.file_count.min(self.entry_count), sum(|row| row.bytes))
+            }
+        };
+        if (self.entry_count, self.file_count, self.size_bytes) == (entries, files, bytes) {
+            Ok(())
+        } else {
+            Err(PageError::Rule("its counts are not those of its rows"))
         }
     }
 }
@@ -301,6 +316,9 @@ impl Index<EntryChild> {
         self.check_shape()?;
         if !self.rows.is_sorted_by(|a, b| a.first < b.first) {
             return Err(PageError::Rule("its rows are not in strictly increasing order"));
+        }
+        if self.rows.iter().any(|row| row.entries == 0) {
+            return Err(PageError::Rule("a row lists no entry"));
         }
         Ok(())
     }
@@ -372,6 +390,9 @@ impl FileBody {
                 check_runs(runs)?;
                 if runs.is_empty() || runs.len() > CHUNK_ROWS_INLINE_MAX || sum_runs(runs) != Some(self.size_bytes) {
                     return Err(PageError::Rule("a file's chunks are not as long as the file"));
+                }
+                if let [ChunkRun { count: 1, .. }] = runs[..] {
+                    return Err(PageError::Rule("a file that is one chunk has a list of chunks"));
                 }
                 Ok(())
             }

@@ -25,6 +25,8 @@ const HEADER_MAGIC: [u8; 8] = *b"\x89ARTPK\r\n";
 const BLOCK_MAGIC: [u8; 4] = *b"BLK\n";
 const TRAILER_MAGIC: [u8; 8] = *b"\x89ARTPE\r\n";
 const VERSION: u32 = 1;
+/// The codec whose payload is the chunks themselves; the others are known to `chunk::compress`.
+const CODEC_RAW: u32 = 0;
 
 /// What a pack holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +78,7 @@ pub struct Header {
 /// What stands before the payload of a block, besides the chunk lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockHeader {
-    /// Codec id; not checked here.
+    /// Codec id; whether it is a known one is not checked here.
     pub codec: u32,
     /// Length of the payload as stored.
     pub stored_len: u32,
@@ -374,7 +376,8 @@ impl BlockHeader {
         if self.raw_len as usize > BLOCK_RAW_LEN_MAX || self.raw_len == 0 {
             return Err(PackError::Field("block length"));
         }
-        if self.stored_len > self.raw_len || self.stored_len == 0 {
+        let raw_as_stored = self.codec != CODEC_RAW || self.stored_len == self.raw_len;
+        if self.stored_len > self.raw_len || self.stored_len == 0 || !raw_as_stored {
             return Err(PackError::Field("stored length"));
         }
         if self.chunk_count as usize > BLOCK_CHUNKS_MAX || self.chunk_count == 0 {

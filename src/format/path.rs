@@ -44,6 +44,17 @@ pub fn is_reserved(component: &[u8]) -> bool {
     component.eq_ignore_ascii_case(b".git") || component.eq_ignore_ascii_case(b".artifacts")
 }
 
+/// Whether a symlink's target cannot lead out of the tree that the link lies in, `depth`
+/// directories below its top.
+///
+/// `..` may stand only at the start, where it climbs real directories: after a name it might
+/// climb out of wherever another link leads.
+pub fn link_stays_inside(depth: usize, target: &[u8]) -> bool {
+    let parts: Vec<&[u8]> = target.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    let ups = parts.iter().take_while(|part| **part == b"..").count();
+    !target.starts_with(b"/") && ups <= depth && !parts[ups..].contains(&&b".."[..])
+}
+
 impl EntryPath {
     /// Checks bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<EntryPath, PathError> {
@@ -183,6 +194,16 @@ mod tests {
         }
         for good in [&b"a"[..], b"a/b", b"-x", b"a b\n'\"", b"\xff\xfe", b".gitignore", b"..x", &[b'x'; 4096]] {
             assert!(EntryPath::new(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn links_may_climb_only_at_their_start_and_only_to_the_top() {
+        for (depth, inside) in [(0, "a"), (1, "../a"), (2, "../../b/c"), (0, "./a//b"), (1, "..")] {
+            assert!(link_stays_inside(depth, inside.as_bytes()), "{inside}");
+        }
+        for (depth, outside) in [(0, "/etc"), (0, ".."), (1, "../../a"), (5, "a/../b"), (0, "a/..")] {
+            assert!(!link_stays_inside(depth, outside.as_bytes()), "{outside}");
         }
     }
 

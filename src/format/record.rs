@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limits::{DESCRIPTION_LEN_MAX, METADATA_LEN_MAX, RECORD_LEN_MAX, TAGS_MAX};
+use super::limits::{DESCRIPTION_LEN_MAX, METADATA_DEPTH_MAX, METADATA_LEN_MAX, RECORD_LEN_MAX, TAGS_MAX};
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Tag};
 use crate::quote::quote;
@@ -213,24 +214,66 @@ impl Record {
     }
 
     fn check(&self) -> Result<(), RecordError> {
-        let (description, tags) = match self {
-            Record::Version(version) => (&version.description, &version.tags),
-            Record::Edit(edit) => (&edit.description, &edit.tags_add),
+        let (description, metadata, tag_lists) = match self {
+            Record::Version(version) => (&version.description, &version.metadata, [&version.tags[..], &[]]),
+            Record::Edit(edit) => (&edit.description, &edit.metadata, [&edit.tags_add[..], &edit.tags_remove]),
             Record::Alias(_) => return Ok(()),
         };
         if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_LEN_MAX) {
             return Err(RecordError::Limit("description"));
         }
-        if tags.len() > TAGS_MAX || !tags.is_sorted_by(|a, b| a < b) {
+        if tag_lists.iter().any(|tags| tags.len() > TAGS_MAX || !tags.is_sorted_by(|a, b| a < b)) {
             return Err(RecordError::Limit("list of tags"));
         }
-        Ok(())
+        check_depth(metadata)
     }
 }
 
-/// Writes JSON with sorted keys and no spaces.
+/// Writes JSON with sorted keys and no spaces, and doubles in the one form of the format.
 pub fn canonical_json(value: &Value) -> Vec<u8> {
-    serde_json::to_vec(&sorted(value)).expect("a JSON value always encodes")
+    let mut json = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut json, Canonical);
+    sorted(value).serialize(&mut serializer).expect("a JSON value always encodes");
+    json
+}
+
+/// Writes doubles itself: their form has changed between releases of `serde_json`, and a record
+/// that one program wrote must be canonical to every other.
+struct Canonical;
+
+impl serde_json::ser::Formatter for Canonical {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(double(value).as_bytes())
+    }
+}
+
+fn double(value: f64) -> String {
+    // Rust promises the fewest digits that read back, in the form `-1.5e300`.
+    let shortest = format!("{value:e}");
+    let (mantissa, exponent) = shortest.split_once('e').expect("this is how doubles are written so");
+    let exponent: i32 = exponent.parse().expect("the exponent of a double is small");
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits = mantissa.replace('.', "");
+    match exponent {
+        -5..0 => format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize)),
+        0..16 => {
+            let whole = exponent as usize + 1;
+            let (left, right) = digits.split_at(whole.min(digits.len()));
+            format!("{sign}{left:0<whole$}.{}", if right.is_empty() { "0" } else { right })
+        }
+        _ => format!("{sign}{mantissa}e{exponent:+}"),
+    }
+}
+
+fn check_depth(metadata: &Metadata) -> Result<(), RecordError> {
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+            Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    if metadata.values().any(|value| depth(value) > METADATA_DEPTH_MAX) { Err(RecordError::Limit("depth of metadata")) } else { Ok(()) }
 }
 
 /// Rebuilds objects in the order of their keys, whatever order the map type keeps.
@@ -247,6 +290,7 @@ fn sorted(value: &Value) -> Value {
 
 /// Returns the canonical JSON of metadata, refusing what is too long.
 pub fn metadata_json(metadata: &Metadata) -> Result<Vec<u8>, RecordError> {
+    check_depth(metadata)?;
     let object = Value::Object(metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
     let json = canonical_json(&object);
     if json.len() > METADATA_LEN_MAX { Err(RecordError::Limit("metadata")) } else { Ok(json) }

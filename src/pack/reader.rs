@@ -52,9 +52,8 @@ impl Pack {
 
     /// Opens the file for reading blocks.
     pub fn file(&self) -> Result<PackFile<'_>> {
-        let file = open_regular(&self.path).map_err(|e| {
-            Error::io("open", &self.path, e).hint("a pack was removed meanwhile; `art fsck` tells which versions need it")
-        })?;
+        let file = open_regular(&self.path)
+            .map_err(|e| Error::io("open", &self.path, e).hint("a pack was removed meanwhile; `art fsck` tells which versions need it"))?;
         Ok(PackFile { pack: self, file, stored: Vec::new() })
     }
 

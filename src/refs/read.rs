@@ -111,7 +111,9 @@ fn load_dir(root: &Path, dir: &str) -> Result<Records> {
                 Ok((id, Record::Version(record))) if is_version && record.number == number => records.versions.push((id, *record)),
                 Ok((id, Record::Alias(record))) if record.seq == number => records.aliases.push((id, record)),
                 Ok((id, Record::Edit(record))) if record.seq == number => records.edits.push((id, *record)),
-                Ok(_) => records.damaged.push(DamagedRecord { path, number, is_version, why: "it is not the record that its name says".into() }),
+                Ok(_) => {
+                    records.damaged.push(DamagedRecord { path, number, is_version, why: "it is not the record that its name says".into() })
+                }
                 Err(why) => records.damaged.push(DamagedRecord { path, number, is_version, why }),
             }
         }

@@ -58,7 +58,10 @@ fn cannot_write(root: &Path, path: &Path, error: io::Error) -> Error {
 fn folders(root: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(entries) = fs::read_dir(root.join("local")) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter_map(|path| fs::read_to_string(path.join(NOTE)).ok().map(|note| (is_own(&path, &note), path))).map(|(own, path)| (path, own)).collect()
+    paths
+        .filter_map(|path| fs::read_to_string(path.join(NOTE)).ok().map(|note| (is_own(&path, &note), path)))
+        .map(|(own, path)| (path, own))
+        .collect()
 }
 
 fn is_own(dir: &Path, note: &str) -> bool {

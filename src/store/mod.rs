@@ -67,8 +67,10 @@ impl Store {
         if line != FORMAT_LINE {
             let version = line.strip_prefix("artstore ").map(str::trim_end).filter(|version| !version.is_empty());
             return Err(match version {
-                Some(version) => Error::damaged(format!("store {shown} has format {}, which is newer than this program", quote(version.as_bytes())))
-                    .hint("use the version of `art` that wrote it, or a newer one"),
+                Some(version) => {
+                    Error::damaged(format!("store {shown} has format {}, which is newer than this program", quote(version.as_bytes())))
+                        .hint("use the version of `art` that wrote it, or a newer one")
+                }
                 None => Error::damaged(format!("store {shown} is damaged: its file `format` says neither this format nor another"))
                     .hint("copy the file `format` from another copy of the store; it reads `artstore 1`"),
             });
@@ -110,8 +112,12 @@ impl Store {
                 _ => &[Need::Read, Need::Write, Need::Collect][..],
             };
             if needed_by.contains(&need) {
-                return Err(Error::damaged(format!("store {} needs the feature {}, which this program does not know", quote_path(&self.root), quote(name.as_bytes())))
-                    .hint("use the version of `art` that wrote it, or a newer one"));
+                return Err(Error::damaged(format!(
+                    "store {} needs the feature {}, which this program does not know",
+                    quote_path(&self.root),
+                    quote(name.as_bytes())
+                ))
+                .hint("use the version of `art` that wrote it, or a newer one"));
             }
         }
         Ok(())

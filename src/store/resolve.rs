@@ -126,7 +126,8 @@ fn ambiguous(wanted: &Ref, versions: &[&Version]) -> Error {
 
 fn not_found(history: &History, wanted: &Ref) -> Error {
     if let Some(record) = history.damaged.iter().find(|record| record.is_version && wanted.selector == Selector::Number(record.number)) {
-        return Error::damaged(format!("cannot read the record of {}: {}", shown(wanted), record.why)).hint("run `art fsck` for the whole picture");
+        return Error::damaged(format!("cannot read the record of {}: {}", shown(wanted), record.why))
+            .hint("run `art fsck` for the whole picture");
     }
     let error = Error::not_found(format!("cannot find version {}", shown(wanted)));
     match history.latest() {

@@ -4,7 +4,9 @@
 //! is checked here: order over the whole walk, counts, levels, no file used as a directory.
 
 use crate::error::{Result, damaged};
-use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, EntryRows, FileBody, Index, Manifest, Page, PageType};
+use crate::format::manifest::{
+    ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, EntryRows, FileBody, Index, Manifest, Page, PageType,
+};
 use crate::format::path::EntryPath;
 use crate::id::PageId;
 
@@ -100,7 +102,9 @@ impl Store {
         for row in index.rows {
             let mut left = row.chunks;
             self.chunk_tree(ChunkTree { level: tree.level - 1, page: row.page }, &mut |run| {
-                left = left.checked_sub(run.count).ok_or_else(|| damaged("page", &row.page.short(16), "it has more chunks than its parent says"))?;
+                left = left
+                    .checked_sub(run.count)
+                    .ok_or_else(|| damaged("page", &row.page.short(16), "it has more chunks than its parent says"))?;
                 each(run)
             })?;
             if left > 0 {

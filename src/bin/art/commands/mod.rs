@@ -1,0 +1,36 @@
+//! One file a command: `porcelain` for people, `plumbing` for scripts.
+
+pub(crate) mod plumbing;
+pub(crate) mod porcelain;
+
+use crate::args::Command;
+use crate::error::{Exit, Result};
+use crate::setup::Setup;
+
+use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
+use porcelain::{alias, cat, checkout, fsck, get, init, log, ls, put, show, verify};
+
+/// Runs a command.
+pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
+    match command {
+        Command::Init(args) => init::run(&args, setup),
+        Command::Put(args) => put::run(&args, setup),
+        Command::Get(args) => get::run(&args, setup),
+        Command::Checkout(args) => checkout::run(&args, setup),
+        Command::Cat(args) => cat::run(&args, setup),
+        Command::Ls(args) => ls::run(&args, setup),
+        Command::Log(args) => log::run(&args, setup),
+        Command::Show(args) => show::run(&args, setup),
+        Command::Verify(args) => verify::run(&args, setup),
+        Command::Alias(args) => alias::run(&args, setup),
+        Command::Fsck(args) => fsck::run(&args, setup),
+        Command::RevParse(args) => rev_parse::run(&args, setup),
+        Command::HashObject(args) => hash_object::run(&args, setup),
+        Command::CatObject(args) => cat_object::run(&args, setup),
+        Command::LsTree(args) => ls_tree::run(&args, setup),
+        Command::ShowRef(args) => show_ref::run(&args, setup),
+        Command::ListPacks(args) => list_packs::run(&args, setup),
+        Command::VerifyPack(args) => verify_pack::run(&args, setup),
+        Command::CountObjects(args) => count_objects::run(&args, setup),
+    }
+}

@@ -1,0 +1,100 @@
+//! `art log`
+
+use artstore::ops::log::{EditInfo, LogEntry, log};
+use artstore::quote::escape;
+use clap::Args;
+
+use super::{show::git_line, warn_of_damaged};
+use crate::error::{Exit, Result};
+use crate::setup::Setup;
+use crate::ui::show;
+
+/// Tell the history of an artifact, the newest version first
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  art log training-data")]
+pub(crate) struct LogArgs {
+    /// The artifact
+    name: String,
+}
+
+pub(crate) fn run(args: &LogArgs, setup: &Setup) -> Result<Exit> {
+    let artifact = args.name.parse()?;
+    let listing = log(&setup.store()?, &artifact)?;
+    warn_of_damaged(setup, &listing.damaged);
+    let mut out = setup.ui.out()?;
+    if out.json {
+        out.value(&listing.rows)?;
+    } else {
+        for (at, entry) in listing.rows.iter().enumerate() {
+            if at > 0 {
+                out.line("")?;
+            }
+            let label = |id| listing.rows.iter().find(|row| row.info.id == id).map(|row| row.info.version.clone());
+            for line in lines(entry, &label) {
+                out.line(line)?;
+            }
+        }
+    }
+    out.done()?;
+    Ok(Exit::Done)
+}
+
+fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<String>) -> Vec<String> {
+    let info = &entry.info;
+    let mut first = format!("{}:{}", info.artifact, info.version);
+    if !info.aliases.is_empty() {
+        first.push_str(&format!(" ({})", info.aliases.join(", ")));
+    }
+    if entry.deleted {
+        first.push_str(" [deleted]");
+    }
+    let mut lines = vec![first];
+    lines.push(format!("  created  {}", show::time(info.created_at)));
+    lines.push(format!("  digest   {}", info.digest.short(16)));
+    lines.push(format!(
+        "  content  {}, {}; stored {}",
+        show::plural(info.file_count, "file"),
+        show::size(info.size_bytes),
+        show::size(info.stored_bytes)
+    ));
+    if !info.parents.is_empty() {
+        let parents: Vec<String> = info.parents.iter().map(|id| label(*id).unwrap_or_else(|| id.short(16))).collect();
+        lines.push(format!("  parents  {}", parents.join(", ")));
+    }
+    if !info.tags.is_empty() {
+        let tags: Vec<&str> = info.tags.iter().map(|tag| tag.as_str()).collect();
+        lines.push(format!("  tags     {}", tags.join(", ")));
+    }
+    if let Some(git) = &info.git {
+        lines.push(format!("  git      {}", git_line(git)));
+    }
+    if let Some(run) = &info.run {
+        lines.push(format!("  run      {}", escape(run.as_bytes())));
+    }
+    for line in info.description.iter().flat_map(|text| text.lines()) {
+        lines.push(format!("    {}", escape(line.as_bytes())));
+    }
+    lines.extend(entry.edits.iter().map(|edit| format!("  edited   {}: {}", show::time(edit.created_at), what_changed(edit))));
+    lines
+}
+
+fn what_changed(edit: &EditInfo) -> String {
+    let mut parts = Vec::new();
+    match edit.description.as_deref() {
+        Some("") => parts.push("description removed".to_owned()),
+        Some(text) => parts.push(format!("description `{}`", show::first_line(text))),
+        None => {}
+    }
+    parts.extend(edit.metadata.iter().map(|(key, value)| format!("{}={}", escape(key.as_bytes()), escape(value.to_string().as_bytes()))));
+    parts.extend(edit.unset.iter().map(|key| format!("{} unset", escape(key.as_bytes()))));
+    parts.extend(edit.tags_add.iter().map(|tag| format!("tag `{tag}` added")));
+    parts.extend(edit.tags_remove.iter().map(|tag| format!("tag `{tag}` removed")));
+    match edit.ttl_seconds {
+        Some(0) => parts.push("kept for ever".to_owned()),
+        Some(seconds) => parts.push(format!("kept for {}", show::duration(seconds as f64))),
+        None => {}
+    }
+    let done = [(edit.delete, "deleted"), (edit.undelete, "undeleted"), (edit.claim, "given its number")];
+    parts.extend(done.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned()));
+    if parts.is_empty() { "metadata".to_owned() } else { parts.join(", ") }
+}

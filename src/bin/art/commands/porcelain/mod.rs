@@ -1,0 +1,25 @@
+//! Commands for people.
+
+pub(crate) mod alias;
+pub(crate) mod cat;
+pub(crate) mod checkout;
+pub(crate) mod fsck;
+pub(crate) mod get;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod ls;
+pub(crate) mod put;
+mod restored;
+pub(crate) mod show;
+pub(crate) mod verify;
+
+use artstore::refs::read::DamagedRecord;
+
+use crate::setup::Setup;
+
+/// Warns of records that a listing had to leave out.
+fn warn_of_damaged(setup: &Setup, damaged: &[DamagedRecord]) {
+    for record in damaged {
+        setup.ui.warn(&format!("record {} is damaged: {}", artstore::quote::quote_path(&record.path), record.why));
+    }
+}

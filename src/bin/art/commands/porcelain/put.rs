@@ -1,0 +1,211 @@
+//! `art put`
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use artstore::format::path::EntryPath;
+use artstore::format::record::Metadata;
+use artstore::ops::init::{InitOptions, init};
+use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, put};
+use artstore::quote::quote;
+use artstore::{Error, ErrorKind, Store};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::{Exit, Result};
+use crate::setup::Setup;
+use crate::ui::show::{plural, size};
+
+/// Store a version of an artifact
+///
+/// A file goes in under its base name, a directory's contents at the top; `-` reads one file from
+/// standard input. Content equal to the latest version's makes no new one.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  art put training-data data/ --type dataset -m 'first export'
+  art put model weights.bin --alias best --meta acc=0.93
+  tar c . | art put backup -
+  art put training-data new.csv --onto training-data:latest --remove old.csv")]
+pub(crate) struct PutArgs {
+    /// The artifact
+    name: String,
+    /// Files and directories, or `-` for standard input
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The artifact's type, for its first version [default: dataset]
+    #[arg(long = "type", value_name = "T")]
+    artifact_type: Option<String>,
+    /// Let an alias name this version
+    #[arg(long = "alias", value_name = "A")]
+    aliases: Vec<String>,
+    /// Label this version
+    #[arg(long = "tag", value_name = "T")]
+    tags: Vec<String>,
+    /// Say what it is
+    #[arg(short = 'm', long = "message", value_name = "TEXT")]
+    message: Option<String>,
+    /// Set metadata: a JSON value, or else text
+    #[arg(long = "meta", value_name = "K=V")]
+    meta: Vec<String>,
+    /// Set metadata from a file with a JSON object
+    #[arg(long, value_name = "F")]
+    meta_file: Option<PathBuf>,
+    /// Put everything under this path
+    #[arg(long, value_name = "PREFIX")]
+    at: Option<OsString>,
+    /// Start from the entries of this version; what is given wins
+    #[arg(long, value_name = "REF")]
+    onto: Option<String>,
+    /// First take this entry, or all below it, away from that version
+    #[arg(long, value_name = "PATH", requires = "onto")]
+    remove: Vec<OsString>,
+    /// Leave out what matches, as in a `.gitignore`
+    #[arg(long, value_name = "GLOB")]
+    ignore: Vec<String>,
+    /// Pass over `.artignore` files
+    #[arg(long)]
+    no_ignore: bool,
+    /// Store what links to outside point to
+    #[arg(long, conflicts_with = "keep_links")]
+    follow: bool,
+    /// Store links to outside as links
+    #[arg(long)]
+    keep_links: bool,
+    /// What standard input is called in the version [default: the artifact's name]
+    #[arg(long = "name", value_name = "NAME")]
+    stream_name: Option<OsString>,
+    /// Make a store here if there is none
+    #[arg(long)]
+    init: bool,
+}
+
+pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
+    let options = options(args)?;
+    let store = open(args, setup)?;
+    let stream = options.stream.is_some().then(|| Box::new(io::stdin()) as Stream);
+    let outcome = put(&store, &setup.recording_context(&store)?, &options, stream)?;
+    let mut out = setup.ui.out()?;
+    if out.json {
+        let mut value = serde_json::to_value(&outcome.version).map_err(io::Error::from)?;
+        value["unchanged"] = json!(outcome.unchanged);
+        value["new_bytes"] = json!(outcome.new_bytes);
+        value["left_out"] =
+            json!({ "ignored": outcome.left_out.ignored, "reserved": outcome.left_out.reserved, "special": outcome.left_out.special });
+        out.value(&value)?;
+    } else {
+        out.line(told(&outcome))?;
+    }
+    out.done()?;
+    Ok(Exit::Done)
+}
+
+fn open(args: &PutArgs, setup: &Setup) -> Result<Store> {
+    match setup.store() {
+        Err(failure) if args.init && failure.kind() == Some(ErrorKind::NotFound) => {
+            init(&setup.new_store_root(None)?, &InitOptions::default(), setup.ui.progress())?;
+            setup.store()
+        }
+        result => result,
+    }
+}
+
+fn options(args: &PutArgs) -> Result<PutOptions> {
+    let mut options = PutOptions::new(args.name.parse()?);
+    options.artifact_type = args.artifact_type.as_deref().map(str::parse).transpose()?;
+    options.aliases = args.aliases.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
+    options.tags = args.tags.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
+    options.description = args.message.clone();
+    options.metadata = metadata(args)?;
+    options.at = args.at.as_deref().map(entry_path).transpose()?;
+    options.onto = args.onto.as_deref().map(str::parse).transpose()?;
+    options.remove = args.remove.iter().map(|path| entry_path(path)).collect::<artstore::Result<_>>()?;
+    options.ignore = args.ignore.clone();
+    options.no_ignore = args.no_ignore;
+    options.links = match (args.follow, args.keep_links) {
+        (true, _) => LinkPolicy::Follow,
+        (_, true) => LinkPolicy::Keep,
+        _ => LinkPolicy::Refuse,
+    };
+    options.sources = args.paths.iter().filter(|path| path.as_path() != Path::new("-")).cloned().collect();
+    match args.paths.len() - options.sources.len() {
+        0 if args.stream_name.is_some() => return Err(Error::usage("`--name` names what `-` reads, and there is no `-`").into()),
+        0 => {}
+        1 => options.stream = Some(stream_path(args, &options)?),
+        _ => return Err(Error::usage("standard input can be stored only once").into()),
+    }
+    Ok(options)
+}
+
+fn stream_path(args: &PutArgs, options: &PutOptions) -> artstore::Result<EntryPath> {
+    let name = args.stream_name.as_deref().unwrap_or(OsStr::new(&args.name)).as_bytes();
+    match &options.at {
+        Some(at) => checked_path([at.as_bytes(), b"/", name].concat()),
+        None => checked_path(name.to_vec()),
+    }
+}
+
+/// Takes a path as people type it: `./a/b/` is `a/b`.
+pub(super) fn entry_path(typed: &OsStr) -> artstore::Result<EntryPath> {
+    let mut bytes = typed.as_bytes();
+    while let Some(rest) = bytes.strip_prefix(b"./") {
+        bytes = rest;
+    }
+    while let Some(rest) = bytes.strip_suffix(b"/").filter(|rest| !rest.is_empty()) {
+        bytes = rest;
+    }
+    checked_path(bytes.to_vec())
+}
+
+fn checked_path(bytes: Vec<u8>) -> artstore::Result<EntryPath> {
+    let shown = quote(&bytes);
+    EntryPath::new(bytes)
+        .map_err(|why| Error::usage(format!("bad path {shown}: {why}")).hint("give a path within the version, such as `train/labels.csv`"))
+}
+
+fn metadata(args: &PutArgs) -> Result<Metadata> {
+    let mut all = Metadata::new();
+    if let Some(file) = &args.meta_file {
+        let text = std::fs::read(file).map_err(|e| Error::io("read", file, e))?;
+        let object: Metadata = serde_json::from_slice(&text)
+            .map_err(|e| Error::usage(format!("{} does not hold a JSON object", quote(file.as_os_str().as_bytes()))).because(e))?;
+        all.extend(object);
+    }
+    for pair in &args.meta {
+        let (key, value) = pair.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Error::usage(format!("bad metadata {}: KEY=VALUE is expected", quote(pair.as_bytes()))).hint("as in `--meta lr=0.001`")
+        })?;
+        all.insert(key.to_owned(), value_of(key, value)?);
+    }
+    Ok(all)
+}
+
+fn value_of(key: &str, text: &str) -> Result<Value> {
+    let number = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    if matches!(&number[..], "nan" | "inf" | "infinity") {
+        return Err(Error::usage(format!("bad metadata {}: JSON has no {text}", quote(key.as_bytes())))
+            .hint(format!("to keep the word, give it as text: `--meta '{key}=\"{text}\"'`"))
+            .into());
+    }
+    Ok(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+}
+
+fn told(outcome: &PutOutcome) -> String {
+    let version = &outcome.version;
+    let name = format!("{}:{}", version.artifact, version.version);
+    let content = format!("{}, {}", plural(version.file_count, "file"), size(version.size_bytes));
+    let left_out = left_out(&outcome.left_out);
+    if outcome.unchanged {
+        format!("unchanged: {name} ({content}{left_out})")
+    } else {
+        format!("stored: {name} ({content}; {} new{left_out})", size(outcome.new_bytes))
+    }
+}
+
+fn left_out(left_out: &LeftOut) -> String {
+    let counts = [(left_out.ignored, "ignored"), (left_out.reserved, ".git or .artifacts"), (left_out.special, "special")];
+    let told: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if told.is_empty() { String::new() } else { format!("; left out: {}", told.join(", ")) }
+}

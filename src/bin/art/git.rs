@@ -1,0 +1,65 @@
+//! The state of the git repo round a directory, asked of `git` itself, by one process.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use artstore::format::record::GitState;
+use artstore::store::STORE_DIR;
+
+/// Returns commit, branch and whether tracked files outside the store differ from the commit;
+/// none where there is no repo, or no git.
+pub(crate) fn state(dir: &Path) -> Option<GitState> {
+    // Most projects without a repo need no process to tell so.
+    let dir = std::path::absolute(dir).ok()?;
+    if !dir.ancestors().any(|above| above.join(".git").exists()) && std::env::var_os("GIT_DIR").is_none() {
+        return None;
+    }
+    let output = git(&dir)
+        .args(["--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no", "-z", "--", ":(top)"])
+        .arg(format!(":(top,exclude,glob)**/{STORE_DIR}/**"))
+        .output()
+        .ok()?;
+    output.status.success().then(|| parse(&output.stdout))
+}
+
+/// Whether the repo round a store ignores it as a whole.
+pub(crate) fn is_ignored(root: &Path) -> bool {
+    let Some(parent) = root.parent() else { return false };
+    git(parent).args(["check-ignore", "-q", "--no-index", "--"]).arg(root).status().is_ok_and(|status| status.success())
+}
+
+fn git(dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(dir).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Reads the records of `git status --porcelain=v2 --branch -z`.
+fn parse(output: &[u8]) -> GitState {
+    let mut state = GitState { branch: None, commit: None, dirty: false };
+    for record in output.split(|&b| b == 0).filter(|record| !record.is_empty()) {
+        let text = String::from_utf8_lossy(record);
+        if let Some(commit) = text.strip_prefix("# branch.oid ") {
+            state.commit = Some(commit.to_owned()).filter(|commit| commit != "(initial)");
+        } else if let Some(branch) = text.strip_prefix("# branch.head ") {
+            state.branch = Some(branch.to_owned()).filter(|branch| branch != "(detached)");
+        } else if !text.starts_with('#') {
+            state.dirty = true;
+        }
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clean_dirty_detached_and_newborn_are_told_apart() {
+        let clean = parse(b"# branch.oid 0123abcd\0# branch.head main\0# branch.upstream origin/main\0");
+        assert_eq!(clean, GitState { branch: Some("main".into()), commit: Some("0123abcd".into()), dirty: false });
+        let dirty = parse(b"# branch.oid 0123abcd\0# branch.head (detached)\x001 .M N... 100644 100644 100644 a a f\0");
+        assert_eq!(dirty, GitState { branch: None, commit: Some("0123abcd".into()), dirty: true });
+        assert_eq!(parse(b"# branch.oid (initial)\0# branch.head main\0").commit, None);
+    }
+}

@@ -1,0 +1,96 @@
+//! What commands start from: the global options, the store, and the context that the library asks
+//! for. The clock and the environment are read here and nowhere else.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use artstore::format::record::Time;
+use artstore::lock::Wait;
+use artstore::store::STORE_DIR;
+use artstore::{Context, Error, Store};
+
+use crate::args::GlobalArgs;
+use crate::error::Result;
+use crate::git;
+use crate::ui::Ui;
+
+/// The resolved global options.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// Where output and messages go.
+    pub(crate) ui: Ui,
+    store: Option<PathBuf>,
+    wait: Wait,
+}
+
+impl Setup {
+    /// Resolves the global options; nothing is opened yet.
+    pub(crate) fn new(global: GlobalArgs) -> Result<Setup> {
+        if let Some(dir) = &global.directory {
+            std::env::set_current_dir(dir).map_err(|e| Error::io("change to directory", dir, e))?;
+        }
+        let from_env = || std::env::var_os("ART_STORE").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let store = global.store.or_else(from_env);
+        let wait = if global.no_wait { Wait::Not } else { Wait::Patiently };
+        Ok(Setup { ui: Ui::new(global.json, global.quiet), store, wait })
+    }
+
+    /// Opens the store that was named, or the one found by walking up from here.
+    pub(crate) fn store(&self) -> Result<Store> {
+        match &self.store {
+            Some(named) => Ok(Store::open(&store_at(named))?),
+            None => Ok(Store::discover(&current_dir()?)?),
+        }
+    }
+
+    /// Returns where a new store would lie: where `--store` says, or `.artifacts` in `dir`, or here.
+    pub(crate) fn new_store_root(&self, dir: Option<&Path>) -> Result<PathBuf> {
+        let root = match (dir, &self.store) {
+            (Some(dir), _) => dir.join(STORE_DIR),
+            (None, Some(named)) => named.clone(),
+            (None, None) => Path::new(STORE_DIR).to_owned(),
+        };
+        Ok(std::path::absolute(&root).map_err(|e| Error::io("find", &root, e))?)
+    }
+
+    /// Returns the context for commands that record nothing about the repo.
+    pub(crate) fn context(&self) -> Result<Context<'_>> {
+        let run = std::env::var("ART_RUN").ok().filter(|run| !run.is_empty());
+        Ok(Context {
+            now: Time(jiff::Timestamp::now()),
+            git: None,
+            run,
+            threads: threads()?,
+            wait: self.wait,
+            progress: self.ui.progress(),
+        })
+    }
+
+    /// Returns the context for commands that record a version: with the state of the git repo
+    /// that the store's project lies in.
+    pub(crate) fn recording_context(&self, store: &Store) -> Result<Context<'_>> {
+        Ok(Context { git: git::state(store.project()), ..self.context()? })
+    }
+}
+
+/// Takes a store's directory, or a project's directory with a store in it.
+fn store_at(named: &Path) -> PathBuf {
+    let inside = named.join(STORE_DIR);
+    if !named.join("format").exists() && inside.is_dir() { inside } else { named.to_owned() }
+}
+
+fn current_dir() -> Result<PathBuf> {
+    Ok(std::env::current_dir().map_err(|e| Error::failed("cannot tell the current directory").because(e))?)
+}
+
+fn threads() -> Result<usize> {
+    match std::env::var("ART_THREADS") {
+        Err(_) => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
+        Ok(text) => match text.parse() {
+            Ok(count @ 1..=256) => Ok(count),
+            _ => {
+                Err(Error::usage("bad ART_THREADS: a number from 1 to 256 is expected").hint("unset ART_THREADS to use every core").into())
+            }
+        },
+    }
+}

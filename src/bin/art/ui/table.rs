@@ -1,0 +1,68 @@
+//! Aligned columns.
+
+use std::io::{self, Write};
+
+/// Where a column's text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+/// Rows under headings, written with every column as wide as its widest cell.
+#[derive(Debug)]
+pub(crate) struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Begins a table with its columns.
+    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Table {
+        Table { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; its cells are shown as they are, so the caller escapes them.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.columns.len());
+        self.rows.push(cells.into());
+    }
+
+    /// Writes the headings and the rows; nothing if there is no row.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let width = |at: usize| self.rows.iter().chain([&headings]).map(|row| row[at].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        for row in [&headings].into_iter().chain(&self.rows) {
+            let mut line = String::new();
+            for (at, cell) in row.iter().enumerate() {
+                let padding = " ".repeat(widths[at] - cell.chars().count());
+                match self.columns[at].1 {
+                    Align::Left => line.extend([cell.as_str(), &padding]),
+                    Align::Right => line.extend([&padding, cell.as_str()]),
+                }
+                line.push_str("  ");
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_space() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("SIZE", Align::Right), ("TAGS", Align::Left)]);
+        table.row(["größe".into(), "1 B".into(), String::new()]);
+        table.row(["a".into(), "100 MB".into(), "x".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out).expect("a vector takes all");
+        assert_eq!(String::from_utf8_lossy(&out), "NAME     SIZE  TAGS\ngröße     1 B\na      100 MB  x\n");
+    }
+}

@@ -1,0 +1,219 @@
+//! `art init`: makes a store, ready for a git repo round it.
+//!
+//! The file `format` is written last, so a directory without it is no store yet, and an init
+//! that was killed can be run again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::durable::Disk;
+use crate::error::{Error, Result};
+use crate::format::FORMAT_LINE;
+use crate::lock::{Lock, Mode, Wait};
+use crate::progress::Progress;
+use crate::quote::quote_path;
+use crate::store::{STORE_DIR, Store};
+
+/// How a new store is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InitOptions {
+    /// What git shall commit; not given, a new store gets [`GitMode::Split`] and one that is
+    /// there keeps what it has.
+    pub git: Option<GitMode>,
+}
+
+/// Which part of a store git commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GitMode {
+    /// Records and meta packs; data packs travel by copying.
+    #[default]
+    Split,
+    /// Data packs too.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// What [`init`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitOutcome {
+    /// The store's directory.
+    pub root: PathBuf,
+    /// Whether there was no store there before.
+    pub created: bool,
+    /// Whether the store lies in the working tree of a git repo.
+    pub in_git: bool,
+    /// The files that were missing in a store that was there, or changed as asked.
+    pub mended: Vec<&'static str>,
+}
+
+/// What git must not do to the store's files, over whatever rules the repo has.
+// `!working-tree-encoding`, because git does not take that attribute unset with a `-`.
+const ATTRIBUTES: &str = "\
+# Written by `art init`: git must store these files byte for byte.
+* -text -diff -merge -filter -ident !working-tree-encoding
+/packs/** -delta
+/meta/** -delta
+/refs/** diff
+/runs/** diff
+/gc/** diff
+";
+
+const IGNORE_ALL_MODE: &str = "\
+# Written by `art init --git=all`: records, meta packs and data packs are committed.
+!*
+/local/
+/quarantine/
+";
+
+const IGNORE_SPLIT_MODE: &str = "\
+# Written by `art init`: records and meta packs are committed, data packs travel by copying.
+!*
+/local/
+/quarantine/
+/packs/
+";
+
+const IGNORE_NONE_MODE: &str = "\
+# Written by `art init --git=none`: nothing is committed.
+*
+";
+
+/// Makes a store in the directory `root` (its own, such as `project/.artifacts`), and the
+/// directories above it. In a store that is there it only mends the files for git.
+pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Result<InitOutcome> {
+    let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.components().any(|part| part.as_os_str() == STORE_DIR) {
+        return Err(Error::refused(format!("cannot make a store inside another: {}", quote_path(root)))
+            .hint("choose a directory outside `.artifacts`"));
+    }
+    // The nearest directory that is there; those below it are made, and synced, on the way.
+    let base = parent.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("."));
+    let relative = root.strip_prefix(base).unwrap_or(root);
+
+    let scratch = root.join("local").join("init");
+    fs::create_dir_all(&scratch).map_err(|e| cannot_create(root, &scratch, e))?;
+    // The same lock as that of whoever makes local state.
+    let _guard = Lock::take(&root.join("local").join("guard"), Mode::Exclusive, Wait::Patiently, progress)?;
+    let created = fs::symlink_metadata(root.join("format")).is_err();
+    if !created {
+        // Of another format or damaged: it says so, and nothing is written.
+        Store::open(root)?;
+    }
+    fs::create_dir_all(&scratch).map_err(|e| cannot_create(root, &scratch, e))?;
+    let disk = Disk::new(base, &scratch)?;
+    for dir in ["packs", "meta", "refs"] {
+        let dir = root.join(dir);
+        fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+    }
+    let mut mended = Vec::new();
+    for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (".gitignore", ignore_rules(options), options.git.is_some())]
+    {
+        let path = root.join(name);
+        let there = fs::read(&path).ok();
+        if there.is_none() || (overwrite && there.as_deref() != Some(content.as_bytes())) {
+            write(&disk, &relative.join(name), content)?;
+            mended.push(name);
+        }
+    }
+    if created {
+        write(&disk, &relative.join("format"), FORMAT_LINE)?;
+        mended.clear();
+    }
+    drop(disk);
+    // What it notes is of no use to later writers, who have local state of their own.
+    let _ = fs::remove_dir_all(&scratch);
+    Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), mended })
+}
+
+fn ignore_rules(options: &InitOptions) -> &'static str {
+    match options.git.unwrap_or_default() {
+        GitMode::Split => IGNORE_SPLIT_MODE,
+        GitMode::All => IGNORE_ALL_MODE,
+        GitMode::None => IGNORE_NONE_MODE,
+    }
+}
+
+fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
+    let mut draft = disk.draft()?;
+    draft.write_all(content.as_bytes())?;
+    disk.publish(draft, relative, |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
+}
+
+fn is_in_git(root: &Path) -> bool {
+    // Every part of a path may be a link; git goes by the real one.
+    fs::canonicalize(root).is_ok_and(|real| real.ancestors().skip(1).any(|dir| dir.join(".git").exists()))
+}
+
+fn cannot_create(root: &Path, path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::refused(format!("cannot make a store at {}: a file is in the way", quote_path(root))).because(error)
+        }
+        _ => Error::io("create", path, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::progress::Silent;
+
+    fn make(root: &Path, git: Option<GitMode>) -> Result<InitOutcome> {
+        init(root, &InitOptions { git }, &Silent)
+    }
+
+    #[test]
+    fn a_store_is_made_with_the_directories_above_it_and_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("a/b").join(STORE_DIR);
+        let outcome = make(&root, None).unwrap();
+        assert!(outcome.created && !outcome.in_git);
+        Store::open(&root).unwrap();
+        for made in ["packs", "meta", "refs", ".gitattributes", ".gitignore"] {
+            assert!(root.join(made).exists(), "{made}");
+        }
+        assert!(!root.join("local/init").exists());
+    }
+
+    #[test]
+    fn a_second_init_changes_nothing_but_mends_and_switches() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(STORE_DIR);
+        make(&root, Some(GitMode::All)).unwrap();
+        let again = make(&root, None).unwrap();
+        assert!(!again.created && again.mended.is_empty());
+        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), IGNORE_ALL_MODE);
+        fs::remove_file(root.join(".gitattributes")).unwrap();
+        assert_eq!(make(&root, None).unwrap().mended, [".gitattributes"]);
+        assert_eq!(make(&root, Some(GitMode::None)).unwrap().mended, [".gitignore"]);
+        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), IGNORE_NONE_MODE);
+    }
+
+    #[test]
+    fn an_init_that_was_killed_is_finished_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(STORE_DIR);
+        make(&root, None).unwrap();
+        fs::remove_file(root.join("format")).unwrap();
+        fs::create_dir_all(root.join("local/init/tmp")).unwrap();
+        assert!(make(&root, None).unwrap().created);
+        Store::open(&root).unwrap();
+    }
+
+    #[test]
+    fn other_formats_and_places_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(STORE_DIR);
+        make(&root, None).unwrap();
+        assert_eq!(make(&root.join("x").join(STORE_DIR), None).unwrap_err().kind(), ErrorKind::Refused);
+        fs::remove_file(root.join("format")).unwrap();
+        fs::write(root.join("format"), "artstore 2\n").unwrap();
+        assert_eq!(make(&root, None).unwrap_err().kind(), ErrorKind::Damaged);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(make(&file.join(STORE_DIR), None).unwrap_err().kind(), ErrorKind::Refused);
+    }
+}

@@ -1,0 +1,352 @@
+//! Gathers the chunks that are new into blocks, and entries into the manifest: the second stage,
+//! on one thread, in the order of the walk, so that equal input makes equal packs.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::read::{Mark, Piece, Pool};
+use super::stat_cache::{Row, Stat, Writer};
+use super::walk::below;
+use crate::chunk::compress::{BLOCK_RAW_LEN_TARGET, Codec, Encoder};
+use crate::chunk::cut::CHUNK_LEN_MAX;
+use crate::error::{Error, Result};
+use crate::format::limits::CHUNK_ROWS_INLINE_MAX;
+use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, EntryKind, EntryRows, FileBody, Index, Manifest, Page};
+use crate::format::pack::{BLOCK_CHUNKS_MAX, PackClass};
+use crate::format::path::{Bytes, EntryPath};
+use crate::id::{ChunkId, PageId};
+use crate::pack::writer::{BlockChunk, FinishedPack, PackWriter};
+use crate::quote::quote;
+use crate::store::page_writer::PageWriter;
+use crate::store::session::Session;
+use crate::store::tree::{self, EntryTree, PageSink, Root, TreeBuilder};
+
+/// A block on its way to be compressed, and where the result goes.
+pub(super) struct RawBlock {
+    raw: Vec<u8>,
+    chunks: Vec<BlockChunk>,
+    done: Sender<Block>,
+}
+
+/// A block as it is stored.
+pub(super) struct Block {
+    codec: Codec,
+    raw: Vec<u8>,
+    stored: Vec<u8>,
+    chunks: Vec<BlockChunk>,
+}
+
+/// Chunks that are on their way into a pack that is not published yet.
+#[derive(Default)]
+pub(super) struct Pending(Mutex<HashSet<ChunkId>>);
+
+impl Pending {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<ChunkId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the gathered entries add up to.
+pub(super) struct Gathered {
+    pub(super) manifest: PageId,
+    pub(super) file_count: u64,
+    pub(super) size_bytes: u64,
+}
+
+pub(super) struct Gatherer<'g, 'p, 'a> {
+    pub(super) session: &'g Session<'a>,
+    pub(super) pages: &'g mut PageWriter<'p, 'a>,
+    pub(super) pending: &'g Pending,
+    pub(super) pool: Pool,
+    pub(super) blocks: Sender<RawBlock>,
+    pub(super) order: Sender<Receiver<Block>>,
+    /// For each source its next stat cache; none for sources that have no cache.
+    pub(super) caches: Vec<Option<Writer>>,
+    pub(super) at: Option<EntryPath>,
+    state: State,
+}
+
+/// What is being put together.
+#[derive(Default)]
+struct State {
+    raw: Vec<u8>,
+    chunks: Vec<BlockChunk>,
+    runs: Vec<ChunkRun>,
+    tree: Option<TreeBuilder<tree::ChunkTree>>,
+    entries: TreeBuilder<EntryTree>,
+    last: Option<(Entry, bool)>,
+    entry_count: u64,
+    file_count: u64,
+    size_bytes: u64,
+}
+
+/// The stage behind is gone; it says why itself.
+struct Stopped;
+
+enum GatherError {
+    Stopped,
+    Failed(Error),
+}
+
+impl From<Error> for GatherError {
+    fn from(error: Error) -> GatherError {
+        GatherError::Failed(error)
+    }
+}
+
+impl From<Stopped> for GatherError {
+    fn from(_: Stopped) -> GatherError {
+        GatherError::Stopped
+    }
+}
+
+impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
+    #[expect(clippy::too_many_arguments, reason = "the ends of every queue of the pipeline meet here, once")]
+    pub(super) fn new(
+        session: &'g Session<'a>,
+        pages: &'g mut PageWriter<'p, 'a>,
+        pending: &'g Pending,
+        pool: Pool,
+        blocks: Sender<RawBlock>,
+        order: Sender<Receiver<Block>>,
+        caches: Vec<Option<Writer>>,
+        at: Option<EntryPath>,
+    ) -> Gatherer<'g, 'p, 'a> {
+        Gatherer { session, pages, pending, pool, blocks, order, caches, at, state: State::default() }
+    }
+
+    /// Takes the results of all jobs in order, to the end; none if another stage has stopped.
+    pub(super) fn run(mut self, jobs: &Receiver<Receiver<Piece>>) -> Result<Option<(Gathered, Vec<Option<Writer>>)>> {
+        for job in jobs {
+            for piece in job {
+                match self.piece(piece) {
+                    Ok(()) => {}
+                    Err(GatherError::Stopped) => return Ok(None),
+                    Err(GatherError::Failed(error)) => return Err(error),
+                }
+            }
+        }
+        if self.end_block().is_err() {
+            return Ok(None);
+        }
+        let gathered = self.finish()?;
+        Ok(Some((gathered, self.caches)))
+    }
+
+    fn piece(&mut self, piece: Piece) -> Result<(), GatherError> {
+        let Piece { bytes, chunks, marks } = piece;
+        let mut marks = marks.into_iter().peekable();
+        let mut offset = 0;
+        for (number, &(id, len)) in chunks.iter().enumerate() {
+            while let Some((_, mark)) = marks.next_if(|(before, _)| *before <= number) {
+                self.mark(mark)?;
+            }
+            let end = offset + len as usize;
+            self.chunk(id, &bytes[offset..end])?;
+            offset = end;
+        }
+        for (_, mark) in marks {
+            self.mark(mark)?;
+        }
+        self.pool.give(bytes);
+        Ok(())
+    }
+
+    fn chunk(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), GatherError> {
+        self.add_run(id, bytes.len() as u32)?;
+        // Pending first: a chunk leaves it only after its pack is in the index.
+        if self.pending.lock().contains(&id) || self.session.has(PackClass::Data, id.as_bytes())? {
+            return Ok(());
+        }
+        let state = &self.state;
+        if !state.raw.is_empty() && (state.raw.len() + bytes.len() > BLOCK_RAW_LEN_TARGET || state.chunks.len() == BLOCK_CHUNKS_MAX) {
+            self.end_block()?;
+        }
+        self.pending.lock().insert(id);
+        self.state.raw.extend_from_slice(bytes);
+        self.state.chunks.push((*id.as_bytes(), bytes.len() as u32));
+        Ok(())
+    }
+
+    fn add_run(&mut self, chunk: ChunkId, len: u32) -> Result<()> {
+        match self.state.runs.last_mut() {
+            Some(last) if last.chunk == chunk => last.count += 1,
+            _ => self.state.runs.push(ChunkRun { chunk, len, count: 1 }),
+        }
+        // Only the newest run may still grow; the others of a long list go into its tree.
+        if self.state.runs.len() > CHUNK_ROWS_INLINE_MAX {
+            let tree = self.state.tree.get_or_insert_with(TreeBuilder::default);
+            let newest = self.state.runs.pop();
+            for run in self.state.runs.drain(..) {
+                tree.push(run, &mut |page| self.pages.put(page))?;
+            }
+            self.state.runs.extend(newest);
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, mark: Mark) -> Result<()> {
+        match mark {
+            Mark::Restart => {
+                self.state.runs.clear();
+                self.state.tree = None;
+                Ok(())
+            }
+            Mark::File { path, executable, size_bytes, digest, cache } => {
+                let chunks = self.take_chunks(size_bytes)?;
+                let body = FileBody { executable, size_bytes, digest, chunks };
+                self.cache(&path, cache, &body)?;
+                self.entry(Entry { path, kind: EntryKind::File(body) }, true)
+            }
+            Mark::Known { path, kind, cache, given } => {
+                if let EntryKind::File(body) = &kind {
+                    self.cache(&path, cache, body)?;
+                }
+                self.entry(Entry { path, kind }, given)
+            }
+        }
+    }
+
+    /// Ends the chunk list of a file.
+    fn take_chunks(&mut self, size_bytes: u64) -> Result<ChunkList> {
+        let runs = std::mem::take(&mut self.state.runs);
+        if size_bytes <= CHUNK_LEN_MAX as u64 {
+            return Ok(ChunkList::Whole);
+        }
+        let Some(mut tree) = self.state.tree.take() else { return Ok(ChunkList::Runs(runs)) };
+        let sink: &mut PageSink<'_> = &mut |page| self.pages.put(page);
+        for run in runs {
+            tree.push(run, sink)?;
+        }
+        Ok(ChunkList::Tree(match tree.finish(sink)? {
+            Root::Rows(rows) => ChunkTree { level: 0, page: sink(&Page::Chunks(rows))? },
+            Root::Index(index) => ChunkTree { level: index.level, page: sink(&Page::ChunkIndex(index))? },
+        }))
+    }
+
+    fn cache(&mut self, path: &EntryPath, cache: Option<(usize, Stat)>, body: &FileBody) -> Result<()> {
+        let Some((source, stat)) = cache else { return Ok(()) };
+        let Some(writer) = self.caches.get_mut(source).and_then(Option::as_mut) else { return Ok(()) };
+        let path = Bytes(below(path, self.at.as_ref()).to_vec());
+        writer.add(&Row { path, stat, body: body.clone() })
+    }
+
+    /// Takes an entry; one that comes twice must be the same both times.
+    fn entry(&mut self, entry: Entry, given: bool) -> Result<()> {
+        match self.state.last.take() {
+            Some((last, _)) if last.path == entry.path => {
+                if last.kind != entry.kind {
+                    return Err(Error::usage(format!("cannot store {} twice with different content", quote(entry.path.as_bytes()))).hint(
+                        "put the two under different prefixes: run `art put` for one with `--at PREFIX`, then `--onto` that version",
+                    ));
+                }
+            }
+            Some((last, _)) => self.push(last)?,
+            None => {}
+        }
+        self.state.last = Some((entry, given));
+        Ok(())
+    }
+
+    fn push(&mut self, entry: Entry) -> Result<()> {
+        self.state.entry_count += 1;
+        if let EntryKind::File(body) = &entry.kind {
+            self.state.file_count += 1;
+            self.state.size_bytes = self.state.size_bytes.saturating_add(body.size_bytes);
+        }
+        self.state.entries.push(entry, &mut |page| self.pages.put(page))
+    }
+
+    fn finish(&mut self) -> Result<Gathered> {
+        if let Some((last, _)) = self.state.last.take() {
+            self.push(last)?;
+        }
+        let entries = std::mem::take(&mut self.state.entries);
+        let rows = match entries.finish(&mut |page| self.pages.put(page))? {
+            Root::Rows(rows) => EntryRows::Entries(rows),
+            Root::Index(index) => EntryRows::Index(Index { level: index.level, rows: index.rows }),
+        };
+        let State { entry_count, file_count, size_bytes, .. } = self.state;
+        let manifest = Manifest { entry_count, file_count, size_bytes, rows };
+        let manifest = self.pages.put(&Page::Manifest(manifest))?;
+        Ok(Gathered { manifest, file_count, size_bytes })
+    }
+
+    fn end_block(&mut self) -> Result<(), Stopped> {
+        if self.state.chunks.is_empty() {
+            return Ok(());
+        }
+        let (done, result) = bounded(1);
+        let raw = std::mem::replace(&mut self.state.raw, self.pool.take());
+        let block = RawBlock { raw, chunks: std::mem::take(&mut self.state.chunks), done };
+        self.order.send(result).map_err(|_| Stopped)?;
+        self.blocks.send(block).map_err(|_| Stopped)
+    }
+}
+
+/// Compresses blocks: the third stage, on every thread.
+pub(super) fn compress(blocks: &Receiver<RawBlock>, pool: &Pool) {
+    let mut encoder = Encoder::new();
+    for RawBlock { raw, chunks, done } in blocks {
+        let mut stored = pool.take();
+        let codec = encoder.encode(&raw, &mut stored);
+        if done.send(Block { codec, raw, stored, chunks }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Appends blocks to packs in order: the fourth stage, on one thread.
+pub(super) fn write_packs(
+    session: &Session<'_>,
+    order: &Receiver<Receiver<Block>>,
+    pool: &Pool,
+    packs: &Sender<FinishedPack>,
+) -> Result<()> {
+    let mut open: Option<PackWriter> = None;
+    for result in order {
+        let Ok(Block { codec, raw, stored, chunks }) = result.recv() else { return Ok(()) };
+        let mut pack = match open.take() {
+            Some(pack) => pack,
+            None => PackWriter::new(PackClass::Data, session.disk().draft()?)?,
+        };
+        let payload = if codec == Codec::Raw { &raw } else { &stored };
+        pack.add_block(codec.id(), raw.len(), payload, &chunks)?;
+        pool.give(raw);
+        pool.give(stored);
+        if !pack.is_full() {
+            open = Some(pack);
+        } else if packs.send(pack.finish()?).is_err() {
+            return Ok(());
+        }
+    }
+    if let Some(pack) = open {
+        // The stage behind says itself why it is gone.
+        let _ = packs.send(pack.finish()?);
+    }
+    Ok(())
+}
+
+/// Publishes packs: the last stage, on one thread, so that syncing overlaps with writing.
+/// Returns the bytes of all packs.
+pub(super) fn publish_packs(session: &Session<'_>, packs: &Receiver<FinishedPack>, pending: &Pending) -> Result<u64> {
+    let mut bytes = 0;
+    for pack in packs {
+        bytes += pack.len;
+        let ids: Vec<ChunkId> = (0..pack.table.chunk_count()).map(|row| ChunkId::from_bytes(*pack.table.hash(row))).collect();
+        session.publish(pack)?;
+        let mut pending = pending.lock();
+        for id in ids {
+            pending.remove(&id);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Returns the path of a cache's source, as local state keeps it.
+pub(super) fn cache_key(source: &std::path::Path) -> Option<PathBuf> {
+    source.canonicalize().ok()
+}

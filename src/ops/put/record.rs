@@ -1,0 +1,191 @@
+//! Gives a version its number and writes its record, or finds that there is nothing new.
+
+use crate::error::{Error, Result};
+use crate::format::limits::METADATA_INLINE_LEN_MAX;
+use crate::format::manifest::Page;
+use crate::format::path::Bytes;
+use crate::format::record::{EditRecord, Metadata, Record, VersionRecord, metadata_json};
+use crate::id::{PageId, RecordId};
+use crate::name::Name;
+use crate::ops::alias::set_alias;
+use crate::quote::quote;
+use crate::refs::history::{History, Meaning, Version};
+use crate::store::page_writer::PageWriter;
+use crate::store::session::Session;
+
+use super::PutOptions;
+use super::gather::Gathered;
+use crate::context::Context;
+
+/// The type of an artifact that is new and was given none.
+const TYPE_DEFAULT: &str = "dataset";
+
+/// Bytes of metadata in one page.
+const METADATA_PAGE_LEN: usize = 128 << 10;
+
+/// Everything that goes into a version's record besides its number.
+pub(super) struct Content {
+    pub(super) gathered: Gathered,
+    pub(super) metadata: Metadata,
+    pub(super) metadata_pages: Vec<PageId>,
+    pub(super) stored_bytes: u64,
+}
+
+/// How a put ended.
+pub(super) enum Recorded {
+    /// A new version, or the one that has this content already.
+    Version { id: RecordId, unchanged: bool },
+    /// The base has moved meanwhile: do it again on the new one.
+    BaseMoved,
+}
+
+/// Puts metadata that is too long for a record into pages.
+pub(super) fn metadata_pages(metadata: &mut Metadata, pages: &mut PageWriter<'_, '_>) -> Result<Vec<PageId>> {
+    let json = metadata_json(metadata)
+        .map_err(|why| Error::usage(format!("cannot store the metadata: {why}")).hint("metadata is a JSON object of at most 1 MiB"))?;
+    if json.len() <= METADATA_INLINE_LEN_MAX {
+        return Ok(Vec::new());
+    }
+    metadata.clear();
+    json.chunks(METADATA_PAGE_LEN).map(|piece| pages.put(&Page::Metadata(Bytes(piece.to_vec())))).collect()
+}
+
+/// Checks what can be known before anything is read: the artifact's type.
+pub(super) fn check_type(history: &History, options: &PutOptions) -> Result<Name> {
+    match (history.artifact_type(), &options.artifact_type) {
+        (Some(there), Some(given)) if there != given => Err(Error::usage(format!(
+            "cannot store {} as type {}: the artifact has type {}",
+            quote(options.artifact.as_str().as_bytes()),
+            quote(given.as_str().as_bytes()),
+            quote(there.as_str().as_bytes())
+        ))
+        .hint("leave `--type` out, or choose another artifact name")),
+        (Some(there), _) => Ok(there.clone()),
+        (None, Some(given)) => Ok(given.clone()),
+        (None, None) => TYPE_DEFAULT.parse(),
+    }
+}
+
+/// Writes the records of a put, under the lock that gives numbers.
+pub(super) fn record(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    options: &PutOptions,
+    content: Content,
+    base: Option<&Version>,
+) -> Result<Recorded> {
+    let _numbers = session.lock_numbers()?;
+    let mut history = session.store().history(&options.artifact)?;
+    let artifact_type = check_type(&history, options)?;
+    if let (Some(onto), Some(base)) = (&options.onto, base)
+        && session.store().resolve(onto)?.version.id != base.id
+    {
+        return Ok(Recorded::BaseMoved);
+    }
+    let latest: Vec<Version> = match history.latest() {
+        Meaning::None => Vec::new(),
+        Meaning::One(version) => vec![version.clone()],
+        Meaning::Many(versions) => versions.into_iter().cloned().collect(),
+    };
+    let same = latest.iter().find(|version| version.record.manifest == content.gathered.manifest);
+    let (id, unchanged) = match same {
+        Some(version) => {
+            session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
+            update(session, context, options, &history, version, &content, latest.len() > 1)?;
+            (version.id, true)
+        }
+        None => {
+            let parents = match base.filter(|base| base.record.artifact == options.artifact) {
+                Some(base) => vec![base.id],
+                None => latest.iter().map(|version| version.id).collect(),
+            };
+            let record = new_version(context, options, content, artifact_type, history.next_number(), parents, base);
+            (session.write_record(&Record::Version(Box::new(record)))?, false)
+        }
+    };
+    if !options.aliases.is_empty() {
+        history = session.store().history(&options.artifact)?;
+    }
+    for alias in &options.aliases {
+        set_alias(session, &history, id, alias, context.now)?;
+    }
+    Ok(Recorded::Version { id, unchanged })
+}
+
+fn new_version(
+    context: &Context<'_>,
+    options: &PutOptions,
+    content: Content,
+    artifact_type: Name,
+    number: u64,
+    parents: Vec<RecordId>,
+    base: Option<&Version>,
+) -> VersionRecord {
+    let mut tags = options.tags.clone();
+    tags.extend(base.into_iter().flat_map(|base| base.tags.iter().cloned()));
+    tags.sort();
+    tags.dedup();
+    VersionRecord {
+        artifact: options.artifact.clone(),
+        created_at: context.now,
+        description: options.description.clone().or_else(|| base.and_then(|base| base.description.clone())),
+        file_count: content.gathered.file_count,
+        git: context.git.clone(),
+        manifest: content.gathered.manifest,
+        metadata: content.metadata,
+        metadata_pages: content.metadata_pages,
+        number,
+        parents,
+        run: context.run.clone(),
+        size_bytes: content.gathered.size_bytes,
+        stored_bytes: content.stored_bytes,
+        tags,
+        ttl_seconds: None,
+        artifact_type,
+    }
+}
+
+/// Records on an existing version what was given and differs.
+fn update(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    options: &PutOptions,
+    history: &History,
+    version: &Version,
+    content: &Content,
+    claim: bool,
+) -> Result<()> {
+    let there = session.store().metadata(version)?;
+    let given: Metadata =
+        options.metadata.iter().filter(|(key, value)| there.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let (metadata, metadata_pages) = match (given.is_empty(), content.metadata_pages.is_empty()) {
+        (true, _) => (Metadata::new(), Vec::new()),
+        (false, true) => (given, Vec::new()),
+        (false, false) => (Metadata::new(), content.metadata_pages.clone()),
+    };
+    let description = options.description.clone().filter(|text| Some(text) != version.description.as_ref());
+    let mut tags_add: Vec<_> = options.tags.iter().filter(|tag| !version.tags.contains(tag)).cloned().collect();
+    tags_add.sort();
+    tags_add.dedup();
+    if metadata.is_empty() && metadata_pages.is_empty() && description.is_none() && tags_add.is_empty() && !claim {
+        return Ok(());
+    }
+    let edit = EditRecord {
+        artifact: options.artifact.clone(),
+        claim,
+        created_at: context.now,
+        delete: false,
+        description,
+        metadata,
+        metadata_pages,
+        saw: history.heads_of(version.id),
+        seq: history.next_edit_seq(),
+        tags_add,
+        tags_remove: Vec::new(),
+        target: Some(version.id),
+        ttl_seconds: None,
+        undelete: false,
+        unset: Vec::new(),
+    };
+    session.write_record(&Record::Edit(Box::new(edit))).map(drop)
+}

@@ -1,0 +1,306 @@
+//! Writes files from packs: in the order of the packs, so that each block is read and decoded
+//! once, on all threads, in windows so that memory is bounded.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::dest::{Dest, temp_beside};
+use crate::chunk::compress::Decoder;
+use crate::context::Context;
+use crate::error::{Error, Result, damaged};
+use crate::format::manifest::{ChunkList, FileBody};
+use crate::format::path::EntryPath;
+use crate::id::ChunkId;
+use crate::pack::reader::{Pack, PackFile};
+use crate::store::Store;
+use crate::store::object::wrong_bytes;
+
+/// Places in one window: some 10 MB of plan.
+const WINDOW_PLACES: usize = 1 << 16;
+/// Chunk data in one job, so that threads share the work evenly.
+const JOB_BYTES: u64 = 1 << 20;
+/// Long files that are held open at once.
+const OPEN_FILES_MAX: usize = 128;
+
+/// Whether files are written under their final names at once, or beside and renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Into a directory that is not yet under its final name.
+    Fresh,
+    /// Into one that is in use: a file under its final name is whole.
+    InUse,
+}
+
+/// A file to write.
+struct Target {
+    path: EntryPath,
+    /// The name it is written under.
+    temp: EntryPath,
+    executable: bool,
+    size_bytes: u64,
+    /// How many places are still to be written; a file of one place needs no further state.
+    left: AtomicUsize,
+    file: Mutex<Handle>,
+}
+
+enum Handle {
+    NotMade,
+    Open(File),
+    /// Made, but closed because too many are open.
+    Closed,
+}
+
+/// Where a chunk goes.
+struct Place {
+    pack: u32,
+    block: u32,
+    offset: u32,
+    len: u32,
+    target: u32,
+    count: u64,
+    at: u64,
+    chunk: ChunkId,
+}
+
+/// Collects files and writes them, a window at a time.
+pub(super) struct Filler<'f> {
+    store: &'f Store,
+    dest: &'f Dest,
+    context: &'f Context<'f>,
+    mode: Mode,
+    targets: Vec<Target>,
+    places: Vec<Place>,
+    packs: Vec<Option<Arc<Pack>>>,
+    temps: u64,
+    open: AtomicUsize,
+}
+
+impl<'f> Filler<'f> {
+    pub(super) fn new(store: &'f Store, dest: &'f Dest, context: &'f Context<'f>, mode: Mode) -> Filler<'f> {
+        Filler {
+            store,
+            dest,
+            context,
+            mode,
+            targets: Vec::new(),
+            places: Vec::new(),
+            packs: Vec::new(),
+            temps: 0,
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Plans a file.
+    pub(super) fn add(&mut self, path: EntryPath, body: &FileBody) -> Result<()> {
+        let temp = match self.mode {
+            Mode::Fresh => path.clone(),
+            Mode::InUse => {
+                self.temps += 1;
+                temp_beside(&path, &format!("tmp{}", std::process::id()), self.temps)?
+            }
+        };
+        let number = self.targets.len() as u32;
+        let first_place = self.places.len();
+        let mut at = 0;
+        if matches!(body.chunks, ChunkList::Whole) && body.size_bytes > 0 {
+            self.place(number, body.digest.as_chunk(), body.size_bytes as u32, 1, 0)?;
+        } else {
+            // The store's walk is independent of the plan, which it fills.
+            let mut runs = Vec::new();
+            let store = self.store;
+            store.chunk_runs(&path, body, &mut |run| {
+                runs.push(run);
+                Ok(())
+            })?;
+            for run in runs {
+                self.place(number, run.chunk, run.len, run.count, at)?;
+                at += u64::from(run.len) * run.count;
+            }
+        }
+        let left = self.places.len() - first_place;
+        self.targets.push(Target {
+            path,
+            temp,
+            executable: body.executable,
+            size_bytes: body.size_bytes,
+            left: AtomicUsize::new(left),
+            file: Mutex::new(Handle::NotMade),
+        });
+        if left == 0 {
+            let target = &self.targets[number as usize];
+            let mut dest = self.dest.again()?;
+            drop(dest.create(&target.temp, target.executable)?);
+            self.finish(&mut dest, target)?;
+        }
+        if self.places.len() >= WINDOW_PLACES || self.targets.len() >= WINDOW_PLACES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, target: u32, chunk: ChunkId, len: u32, count: u64, at: u64) -> Result<()> {
+        let location = self.store.locate_chunk(chunk)?;
+        if location.row.len != len {
+            return Err(damaged("chunk", &chunk.short(16), "its length is not what the version says"));
+        }
+        let pack = location.pack_number;
+        if self.packs.len() <= pack as usize {
+            self.packs.resize(pack as usize + 1, None);
+        }
+        self.packs[pack as usize] = Some(location.pack);
+        self.places.push(Place { pack, block: location.row.block, offset: location.row.offset, len, target, count, at, chunk });
+        Ok(())
+    }
+
+    /// Writes all that is planned.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.places.sort_unstable_by_key(|place| (place.pack, place.block, place.offset, place.target, place.at));
+        let jobs = self.jobs();
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let this = &*self;
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..this.context.threads.max(1).min(jobs.len()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        let result = this.work(&jobs, &next, &failed);
+                        if result.is_err() {
+                            failed.store(true, Ordering::Relaxed);
+                        }
+                        result
+                    })
+                })
+                .collect();
+            let results: Vec<Result<()>> =
+                workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
+            results.into_iter().collect::<Result<()>>()
+        })?;
+        self.places.clear();
+        self.targets.clear();
+        Ok(())
+    }
+
+    /// Cuts the sorted places into jobs, never within a block.
+    fn jobs(&self) -> Vec<std::ops::Range<usize>> {
+        let (mut jobs, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for at in 1..=self.places.len() {
+            bytes += u64::from(self.places[at - 1].len);
+            let ends_block =
+                self.places.get(at).is_none_or(|next| (next.pack, next.block) != (self.places[at - 1].pack, self.places[at - 1].block));
+            if ends_block && (bytes >= JOB_BYTES || at == self.places.len()) {
+                jobs.push(start..at);
+                (start, bytes) = (at, 0);
+            }
+        }
+        jobs
+    }
+
+    fn work(&self, jobs: &[std::ops::Range<usize>], next: &AtomicUsize, failed: &AtomicBool) -> Result<()> {
+        let mut dest = self.dest.again()?;
+        let mut decoder = Decoder::new();
+        let mut raw = Vec::new();
+        let mut open: Option<(u32, PackFile<'_>)> = None;
+        while !failed.load(Ordering::Relaxed) {
+            let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            for places in self.places[job.clone()].chunk_by(|a, b| (a.pack, a.block) == (b.pack, b.block)) {
+                let number = places[0].pack;
+                let file = match &mut open {
+                    Some((open, file)) if *open == number => file,
+                    _ => {
+                        let pack = self.packs[number as usize].as_deref().ok_or_else(|| Error::failed("cannot find a pack of the plan"))?;
+                        &mut open.insert((number, pack.file()?)).1
+                    }
+                };
+                self.block(file, places, &mut dest, &mut decoder, &mut raw)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all chunks of one block to their places.
+    fn block(&self, file: &mut PackFile<'_>, places: &[Place], dest: &mut Dest, decoder: &mut Decoder, raw: &mut Vec<u8>) -> Result<()> {
+        let pack = self.packs[places[0].pack as usize].as_deref().ok_or_else(|| Error::failed("cannot find a pack of the plan"))?;
+        let row = pack.table.block(places[0].block).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is missing"))?;
+        // From a raw block, from which little is needed, only that is read.
+        let needed: u64 = places.chunk_by(|a, b| a.offset == b.offset).map(|same| u64::from(same[0].len)).sum();
+        let in_parts = row.header.codec == 0 && needed * 2 < u64::from(row.header.raw_len);
+        if !in_parts {
+            file.read_block(&row, decoder, raw)?;
+        }
+        for same in places.chunk_by(|a, b| a.offset == b.offset) {
+            let (offset, len) = (same[0].offset as usize, same[0].len as usize);
+            let bytes = if in_parts {
+                file.read_part(&row, same[0].offset, same[0].len, decoder, raw)?;
+                &raw[..]
+            } else {
+                raw.get(offset..offset + len).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is too short"))?
+            };
+            if ChunkId::of(bytes) != same[0].chunk {
+                return Err(wrong_bytes("chunk", &same[0].chunk.to_string()))
+                    .map_err(|error| error.within(format!("cannot restore {}", self.targets[same[0].target as usize].path)));
+            }
+            for place in same {
+                self.write(place, bytes, dest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, place: &Place, bytes: &[u8], dest: &mut Dest) -> Result<()> {
+        let target = &self.targets[place.target as usize];
+        let written = u64::from(place.len) * place.count;
+        if written == target.size_bytes && place.count == 1 {
+            let mut file = dest.create(&target.temp, target.executable)?;
+            file.write_all(bytes).map_err(|e| Error::io("write", &dest.shown(&target.path), e))?;
+        } else {
+            self.write_part(target, place, bytes, dest)?;
+        }
+        self.context.progress.advance(0, written);
+        if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.finish(dest, target)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk of a long file. Zeros stay holes.
+    fn write_part(&self, target: &Target, place: &Place, bytes: &[u8], dest: &mut Dest) -> Result<()> {
+        let failed = |dest: &Dest, e| Error::io("write", &dest.shown(&target.path), e);
+        let mut handle = target.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Handle::NotMade = *handle {
+            let file = dest.create(&target.temp, target.executable)?;
+            file.set_len(target.size_bytes).map_err(|e| failed(dest, e))?;
+            self.open.fetch_add(1, Ordering::Relaxed);
+            *handle = Handle::Open(file);
+        } else if let Handle::Closed = *handle {
+            self.open.fetch_add(1, Ordering::Relaxed);
+            *handle = Handle::Open(dest.reopen(&target.temp)?);
+        }
+        if let Handle::Open(file) = &*handle
+            && !bytes.iter().all(|&byte| byte == 0)
+        {
+            for number in 0..place.count {
+                file.write_all_at(bytes, place.at + number * u64::from(place.len)).map_err(|e| failed(dest, e))?;
+            }
+        }
+        if self.open.load(Ordering::Relaxed) > OPEN_FILES_MAX {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            *handle = Handle::Closed;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, dest: &mut Dest, target: &Target) -> Result<()> {
+        let mut handle = target.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Handle::Open(_) = *handle {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        *handle = Handle::Closed;
+        if self.mode == Mode::InUse {
+            dest.rename(&target.temp, &target.path)?;
+        }
+        self.context.progress.advance(1, 0);
+        Ok(())
+    }
+}

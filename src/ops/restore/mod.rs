@@ -1,0 +1,425 @@
+//! Restores a version into a directory: `get` and `checkout`.
+//!
+//! Somebody's work is never overwritten or removed: a file in the way whose bytes no version of
+//! the artifact holds stops the whole restore before anything is written, unless forced.
+
+pub(in crate::ops) mod dest;
+mod fill;
+pub(in crate::ops) mod survey;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::format::manifest::{Entry, EntryKind};
+use crate::format::path::{EntryPath, link_stays_inside};
+use crate::lock;
+use crate::ops::put::walk::FoundKind;
+use crate::quote::{quote, quote_path};
+use crate::refs::history::Version;
+use crate::store::resolve::Resolved;
+use crate::store::{STORE_DIR, Store};
+use dest::{Dest, There, temp_beside};
+use fill::{Filler, Mode};
+use survey::{Content, State, compare_all, content_of, extras, is_wanted, unknown};
+
+/// What the folder beside DEST is called while it is filled.
+const PARTIAL_PREFIX: &str = ".art-partial-";
+
+/// What to restore, and what may be overwritten.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreOptions {
+    /// Only these entries, or what lies below them; everything if there is none.
+    pub prefixes: Vec<EntryPath>,
+    /// Whether DEST is to end exactly as the version: what is extra goes.
+    pub exact: bool,
+    /// Whether somebody's work may be overwritten and removed.
+    pub force: bool,
+    /// Whether to make symlinks that point outside DEST.
+    pub unsafe_links: bool,
+    /// Whether to change nothing and only tell what would be done.
+    pub dry_run: bool,
+}
+
+/// What a restore has done, or would do.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreOutcome {
+    /// Where the version is now.
+    pub path: PathBuf,
+    /// Files of the version, those that were there already included.
+    pub file_count: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// Files that were written.
+    pub restored_files: u64,
+    /// What was written, if it was a dry run.
+    pub restored: Vec<EntryPath>,
+    /// What was removed, because the version does not have it.
+    pub removed: Vec<EntryPath>,
+    /// Somebody's work that is in the way. If there is any, nothing was done.
+    pub in_the_way: Vec<EntryPath>,
+}
+
+/// Returns where a version is restored to if the user names no place.
+pub fn default_dest(version: &Version) -> PathBuf {
+    Path::new("artifacts").join(version.full_name())
+}
+
+/// Restores a version into `dest`, which is made if it is not there.
+///
+/// A new DEST is filled beside itself and renamed; into one that is there each file is renamed
+/// into place. Every chunk is checked against its hash before it is written.
+pub fn restore(store: &Store, context: &Context<'_>, found: &Resolved, dest: &Path, options: &RestoreOptions) -> Result<RestoreOutcome> {
+    check_dest(store, dest, options)?;
+    let restore = Restore { store, context, found, options };
+    restore.check_prefixes()?;
+    let manifest = store.read_manifest(found.version.record.manifest)?;
+    context.progress.expect(manifest.file_count, manifest.size_bytes);
+    context.progress.all_expected();
+    match fs::metadata(dest) {
+        Ok(meta) if meta.is_dir() => restore.into_existing(dest),
+        Ok(_) => Err(Error::usage(format!("cannot restore into {}: it is not a directory", quote_path(dest)))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => restore.into_new(dest),
+        Err(e) => Err(Error::io("read", dest, e)),
+    }
+}
+
+struct Restore<'r> {
+    store: &'r Store,
+    context: &'r Context<'r>,
+    found: &'r Resolved,
+    options: &'r RestoreOptions,
+}
+
+impl Restore<'_> {
+    fn entries(&self) -> Result<impl Iterator<Item = Result<Entry>>> {
+        let entries = self.store.entries(self.found.version.record.manifest)?;
+        Ok(entries.filter(|entry| entry.as_ref().map_or(true, |entry| is_wanted(entry, &self.options.prefixes))))
+    }
+
+    fn check_prefixes(&self) -> Result<()> {
+        for prefix in &self.options.prefixes {
+            let mut within = self.store.entries(self.found.version.record.manifest)?.within(prefix.as_bytes());
+            if within.next().transpose()?.is_none() {
+                return Err(no_such_path(&self.found.version, prefix));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills a directory beside DEST and renames it.
+    fn into_new(&self, dest: &Path) -> Result<RestoreOutcome> {
+        let mut outcome = RestoreOutcome { path: dest.to_owned(), ..RestoreOutcome::default() };
+        if self.options.dry_run {
+            for entry in self.entries()? {
+                let entry = entry?;
+                outcome.count(&entry);
+                outcome.restored_files += u64::from(entry.file().is_some());
+                outcome.restored.push(entry.path);
+            }
+            return Ok(outcome);
+        }
+        let parent = dest.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+        sweep_partial(parent);
+        let partial = tempfile::Builder::new()
+            .prefix(PARTIAL_PREFIX)
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(parent)
+            .map_err(|e| Error::io("create a directory in", parent, e))?;
+        // Held so that nobody sweeps what is being filled.
+        let held = fs::File::open(partial.path()).map_err(|e| Error::io("open", partial.path(), e))?;
+        let _ = lock::try_lock(&held, lock::Mode::Exclusive);
+        let root = Dest::open(partial.path())?;
+        self.check_names(partial.path())?;
+        self.context.progress.phase("restoring");
+        let mut filler = Filler::new(self.store, &root, self.context, Mode::Fresh);
+        let mut links = 0;
+        let mut here = root.again()?;
+        for entry in self.entries()? {
+            let entry = entry?;
+            outcome.count(&entry);
+            match &entry.kind {
+                EntryKind::File(body) => {
+                    outcome.restored_files += 1;
+                    filler.add(entry.path, body)?;
+                }
+                EntryKind::EmptyDir => here.make_dir(&entry.path)?,
+                EntryKind::Symlink(target) => {
+                    self.check_link(&entry.path, &target.0)?;
+                    links += 1;
+                }
+                EntryKind::Reference(reference) => self.leave_out(&entry.path, &reference.uri),
+            }
+        }
+        filler.flush()?;
+        if links > 0 {
+            self.make_links(&mut here, &HashSet::new())?;
+        }
+        rustix::fs::renameat_with(rustix::fs::CWD, partial.path(), rustix::fs::CWD, dest, rustix::fs::RenameFlags::NOREPLACE)
+            .or_else(|e| match e {
+                rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS => rustix::fs::rename(partial.path(), dest),
+                e => Err(e),
+            })
+            .map_err(|e| Error::io("create", dest, e.into()))?;
+        let _ = partial.keep();
+        Ok(outcome)
+    }
+
+    /// Compares first, and then writes what is missing and replaces what may be replaced.
+    fn into_existing(&self, path: &Path) -> Result<RestoreOutcome> {
+        let mut outcome = RestoreOutcome { path: path.to_owned(), ..RestoreOutcome::default() };
+        let root = Dest::open(path)?;
+        self.check_names(path)?;
+        self.context.progress.phase("comparing");
+        let (mut states, mut differing) = (Vec::new(), Vec::new());
+        compare_all(self.store, self.found.version.record.manifest, &self.options.prefixes, &root, self.context, &mut |entry, state| {
+            outcome.count(&entry);
+            if let EntryKind::Symlink(target) = &entry.kind {
+                self.check_link(&entry.path, &target.0)?;
+            }
+            if let State::Differs(content) = &state {
+                differing.push((entry.path, content.clone()));
+            }
+            states.push(match state {
+                State::Same => Todo::Keep,
+                State::WrongMode => Todo::SetMode,
+                State::Missing | State::Differs(_) => Todo::Write,
+            });
+            Ok(())
+        })?;
+        let extra = if self.options.exact { self.find_extras(path, &root)? } else { Vec::new() };
+        outcome.in_the_way = self.in_the_way(differing.iter().chain(&extra))?;
+        if !outcome.in_the_way.is_empty() {
+            return Ok(outcome);
+        }
+        self.context.progress.phase("restoring");
+        self.write_all(&root, &states, &mut outcome)?;
+        self.remove(&root, extra, &mut outcome);
+        Ok(outcome)
+    }
+
+    fn write_all(&self, root: &Dest, states: &[Todo], outcome: &mut RestoreOutcome) -> Result<()> {
+        let dry_run = self.options.dry_run;
+        let mut filler = Filler::new(self.store, root, self.context, Mode::InUse);
+        let mut here = root.again()?;
+        let mut links = HashSet::new();
+        for (entry, todo) in self.entries()?.zip(states) {
+            let entry = entry?;
+            if *todo == Todo::Keep {
+                continue;
+            }
+            outcome.restored_files += u64::from(entry.file().is_some());
+            if dry_run {
+                outcome.restored.push(entry.path);
+                continue;
+            }
+            if *todo == Todo::Write {
+                self.clear_way(&mut here, &entry.path)?;
+            }
+            match (&entry.kind, todo) {
+                (EntryKind::File(body), Todo::SetMode) => {
+                    if let There::File(stat) = here.look(&entry.path)? {
+                        here.set_executable(&entry.path, &stat, body.executable)?;
+                    }
+                }
+                (EntryKind::File(body), _) => filler.add(entry.path, body)?,
+                (EntryKind::EmptyDir, _) => {
+                    if matches!(here.look(&entry.path)?, There::File(_) | There::Symlink(_)) {
+                        here.remove(&entry.path)?;
+                    }
+                    here.make_dir(&entry.path)?;
+                }
+                (EntryKind::Symlink(_), _) => {
+                    links.insert(entry.path);
+                }
+                (EntryKind::Reference(reference), _) => self.leave_out(&entry.path, &reference.uri),
+            }
+        }
+        filler.flush()?;
+        if links.is_empty() { Ok(()) } else { self.make_links(&mut here, &links) }
+    }
+
+    /// Removes what stands where a directory above a path has to be; it was judged before.
+    fn clear_way(&self, here: &mut Dest, path: &EntryPath) -> Result<()> {
+        let mut end = 0;
+        while let Some(at) = path.as_bytes()[end..].iter().position(|&b| b == b'/') {
+            let above = EntryPath::new(&path.as_bytes()[..end + at]).map_err(|why| Error::failed(why.to_string()))?;
+            if matches!(here.look(&above)?, There::File(_) | There::Symlink(_)) {
+                here.remove(&above)?;
+            }
+            end += at + 1;
+        }
+        Ok(())
+    }
+
+    fn make_links(&self, here: &mut Dest, only: &HashSet<EntryPath>) -> Result<()> {
+        for (number, entry) in self.entries()?.enumerate() {
+            let entry = entry?;
+            if let EntryKind::Symlink(target) = &entry.kind
+                && (only.is_empty() || only.contains(&entry.path))
+            {
+                let temp = temp_beside(&entry.path, &format!("link{}", std::process::id()), number as u64)?;
+                here.make_link(&entry.path, &target.0, &temp)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_extras(&self, path: &Path, root: &Dest) -> Result<Vec<(EntryPath, Content)>> {
+        let mut here = root.again()?;
+        let found = extras(self.store, self.found.version.record.manifest, path, self.context)?;
+        let mut all = Vec::new();
+        for (path, kind) in found {
+            let content = if kind == FoundKind::EmptyDir { Content::Other } else { content_of(&mut here, &path)? };
+            all.push((path, content));
+        }
+        Ok(all)
+    }
+
+    /// Finds what no undeleted version of the artifact holds. An empty directory is nobody's work.
+    fn in_the_way<'c>(&self, differing: impl Iterator<Item = &'c (EntryPath, Content)> + Clone) -> Result<Vec<EntryPath>> {
+        if self.options.force {
+            return Ok(Vec::new());
+        }
+        let unknown = unknown(self.store, &self.found.history, differing.clone().map(|(_, content)| content.clone()))?;
+        Ok(differing.filter(|(_, content)| *content != Content::Other && unknown.contains(content)).map(|(path, _)| path.clone()).collect())
+    }
+
+    fn remove(&self, root: &Dest, extra: Vec<(EntryPath, Content)>, outcome: &mut RestoreOutcome) {
+        let Ok(mut here) = root.again() else { return };
+        for (path, content) in extra {
+            let gone = self.options.dry_run
+                || if content == Content::Other { here.remove_empty_dir(path.as_bytes()) } else { here.remove(&path).is_ok() };
+            if !gone {
+                self.context.progress.warn(&format!("cannot remove {}", quote(path.as_bytes())));
+                continue;
+            }
+            // Directories that are empty now go, too.
+            let mut dir = path.split_name().0;
+            while !self.options.dry_run && !dir.is_empty() && here.remove_empty_dir(dir) {
+                dir = dir.iter().rposition(|&b| b == b'/').map_or(&[][..], |at| &dir[..at]);
+            }
+            outcome.removed.push(path);
+        }
+    }
+
+    fn check_link(&self, path: &EntryPath, target: &[u8]) -> Result<()> {
+        let depth = path.as_bytes().iter().filter(|&&b| b == b'/').count();
+        if self.options.unsafe_links || link_stays_inside(depth, target) {
+            return Ok(());
+        }
+        Err(Error::damaged(format!("cannot restore the link {}: its target {} lies outside", quote(path.as_bytes()), quote(target)))
+            .hint("`--unsafe-links` makes it all the same; make sure that you trust who stored it"))
+    }
+
+    fn leave_out(&self, path: &EntryPath, uri: &str) {
+        self.context.progress.warn(&format!("left out {}: it is a reference to {}", quote(path.as_bytes()), quote(uri.as_bytes())));
+    }
+
+    /// Refuses names that the file system of `dir` cannot keep apart, before anything is written.
+    fn check_names(&self, dir: &Path) -> Result<()> {
+        let Some(fold) = folding(dir)? else { return Ok(()) };
+        let mut seen = std::collections::HashMap::new();
+        for entry in self.entries()? {
+            let path = entry?.path;
+            // Every directory of the path can clash as well, but is the same directory each time.
+            let ends = path.as_bytes().iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).chain([path.as_bytes().len()]);
+            for end in ends {
+                let name = &path.as_bytes()[..end];
+                let other = seen.entry(fold(name)).or_insert_with(|| name.to_vec());
+                if other != name {
+                    return Err(Error::refused(format!(
+                        "cannot restore {} and {}: this file system takes them for one name",
+                        quote(other),
+                        quote(name)
+                    ))
+                    .hint("restore to another file system, or only a part with `--path`"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Todo {
+    Keep,
+    SetMode,
+    Write,
+}
+
+impl RestoreOutcome {
+    fn count(&mut self, entry: &Entry) {
+        self.file_count += u64::from(entry.file().is_some());
+        self.size_bytes += entry.kind.size_bytes();
+    }
+}
+
+/// The error for a path that a version does not have.
+pub(in crate::ops) fn no_such_path(version: &Version, path: &EntryPath) -> Error {
+    Error::not_found(format!("cannot find {} in {}", quote(path.as_bytes()), version.full_name()))
+        .hint(format!("`art ls {}` lists what it holds", version.full_name()))
+}
+
+fn check_dest(store: &Store, dest: &Path, options: &RestoreOptions) -> Result<()> {
+    let root = store.root().canonicalize().map_err(|e| Error::io("read", store.root(), e))?;
+    // What is not there yet has the nearest parent that is.
+    let place = dest
+        .ancestors()
+        .find_map(|dir| if dir.as_os_str().is_empty() { Path::new(".").canonicalize().ok() } else { dir.canonicalize().ok() });
+    if place.as_ref().is_some_and(|place| place.starts_with(&root)) {
+        return Err(Error::usage(format!("cannot restore into {}: it lies inside the store", quote_path(dest)))
+            .hint("choose a directory outside `.artifacts`"));
+    }
+    if !options.exact || !dest.is_dir() {
+        return Ok(());
+    }
+    let project = store.project().canonicalize().ok();
+    let reason = if dest.join(STORE_DIR).exists() {
+        "holds a store"
+    } else if dest.join(".git").exists() {
+        "holds a git repo"
+    } else if project.is_some_and(|project| place == Some(project)) {
+        "is the project's root"
+    } else {
+        return Ok(());
+    };
+    Err(Error::refused(format!("cannot check out into {}: it {reason}, and what the version does not have would go", quote_path(dest)))
+        .hint("check out into a directory of its own, or use `art get`, which removes nothing"))
+}
+
+/// Removes directories that killed restores left beside: unlocked and older than an hour.
+fn sweep_partial(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX)) {
+        let path = entry.path();
+        let old = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > crate::durable::TEMP_AGE_MAX));
+        if old && fs::File::open(&path).is_ok_and(|dir| lock::try_lock(&dir, lock::Mode::Exclusive).is_ok()) {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+type Fold = fn(&[u8]) -> Vec<u8>;
+
+/// Finds out how a directory's file system folds names, by trying; none if it keeps them apart.
+fn folding(dir: &Path) -> Result<Option<Fold>> {
+    use unicode_normalization::UnicodeNormalization;
+    let probe = tempfile::Builder::new().prefix(".art-Probe-é-").tempfile_in(dir).map_err(|e| Error::io("write into", dir, e))?;
+    let name = probe.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_there = |name: String| fs::symlink_metadata(dir.join(name)).is_ok();
+    let case = is_there(name.replace("Probe", "pROBE"));
+    let form = is_there(name.replace('é', "e\u{301}"));
+    Ok(match (case, form) {
+        (false, false) => None,
+        (true, false) => Some(|bytes| String::from_utf8_lossy(bytes).to_lowercase().into_bytes()),
+        (false, true) => Some(|bytes| String::from_utf8_lossy(bytes).nfd().collect::<String>().into_bytes()),
+        (true, true) => Some(|bytes| String::from_utf8_lossy(bytes).nfd().collect::<String>().to_lowercase().into_bytes()),
+    })
+}

@@ -1,0 +1,189 @@
+//! Compares a version with a directory: what is there already, what differs, what is extra.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::dest::{Dest, There};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::format::manifest::{Entry, EntryKind};
+use crate::format::path::EntryPath;
+use crate::id::{FileDigest, PageId};
+use crate::ops::put::walk::{FoundKind, SourceWalk};
+use crate::ops::put::{LinkPolicy, PutOptions};
+use crate::refs::history::History;
+use crate::store::Store;
+
+/// How many entries are compared in one go.
+const BATCH: usize = 4096;
+
+/// How an entry stands in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::ops) enum State {
+    /// It is there, as it should be.
+    Same,
+    /// It is a file with the right bytes and the wrong executable bit.
+    WrongMode,
+    /// It is not there.
+    Missing,
+    /// Something else is there.
+    Differs(Content),
+}
+
+/// What something on disk holds, so that it can be looked for in versions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::ops) enum Content {
+    File(FileDigest),
+    Symlink(Vec<u8>),
+    /// A directory, or something that no version can hold.
+    Other,
+}
+
+/// Compares entries with what is on disk; the answers are in order. Files are hashed on all
+/// threads; nothing is believed of their times.
+pub(in crate::ops) fn compare(dest: &Dest, entries: &[Entry], context: &Context<'_>) -> Result<Vec<State>> {
+    let next = AtomicUsize::new(0);
+    let states = Mutex::new(vec![State::Missing; entries.len()]);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..context.threads.max(1).min(entries.len().max(1)))
+            .map(|_| {
+                scope.spawn(|| -> Result<()> {
+                    let mut dest = dest.again()?;
+                    loop {
+                        let start = next.fetch_add(16, Ordering::Relaxed);
+                        if start >= entries.len() {
+                            return Ok(());
+                        }
+                        for (at, entry) in entries.iter().enumerate().skip(start).take(16) {
+                            let state = state_of(&mut dest, entry)?;
+                            context.progress.advance(u64::from(entry.file().is_some()), entry.kind.size_bytes());
+                            states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = state;
+                        }
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    Ok(states.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Walks the entries of a version in batches, each with how it stands in a directory.
+pub(in crate::ops) fn compare_all(
+    store: &Store,
+    manifest: PageId,
+    prefixes: &[EntryPath],
+    dest: &Dest,
+    context: &Context<'_>,
+    each: &mut dyn FnMut(Entry, State) -> Result<()>,
+) -> Result<()> {
+    let mut entries = store.entries(manifest)?.filter(|entry| entry.as_ref().map_or(true, |entry| is_wanted(entry, prefixes)));
+    loop {
+        let batch: Vec<Entry> = entries.by_ref().take(BATCH).collect::<Result<_>>()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let states = compare(dest, &batch, context)?;
+        batch.into_iter().zip(states).try_for_each(|(entry, state)| each(entry, state))?;
+    }
+}
+
+/// Whether an entry lies within one of the prefixes; all do if there is none.
+pub(in crate::ops) fn is_wanted(entry: &Entry, prefixes: &[EntryPath]) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| entry.path.is_within(prefix.as_bytes()))
+}
+
+fn state_of(dest: &mut Dest, entry: &Entry) -> Result<State> {
+    let there = dest.look(&entry.path)?;
+    Ok(match (&entry.kind, there) {
+        (_, There::Nothing) => State::Missing,
+        (EntryKind::File(body), There::File(stat)) => {
+            let digest = digest_of(dest, &entry.path)?;
+            if digest != body.digest {
+                State::Differs(Content::File(digest))
+            } else if (stat.st_mode & 0o111 != 0) != body.executable {
+                State::WrongMode
+            } else {
+                State::Same
+            }
+        }
+        (EntryKind::Symlink(target), There::Symlink(there)) if target.0 == there => State::Same,
+        (EntryKind::EmptyDir, There::Dir) => State::Same,
+        (EntryKind::Reference(_), _) => State::Same,
+        (_, There::File(_)) => State::Differs(Content::File(digest_of(dest, &entry.path)?)),
+        (_, There::Symlink(target)) => State::Differs(Content::Symlink(target)),
+        (_, There::Dir | There::Special | There::Blocked) => State::Differs(Content::Other),
+    })
+}
+
+fn digest_of(dest: &mut Dest, path: &EntryPath) -> Result<FileDigest> {
+    let mut file = dest.read(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(len) => {
+                hasher.update(&buffer[..len]);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io("read", &dest.shown(path), e)),
+        }
+    }
+}
+
+/// Lists what a directory holds beyond the entries of a version: files and links, and empty
+/// directories. What `.artignore` files leave out is not looked at.
+pub(in crate::ops) fn extras(store: &Store, manifest: PageId, dir: &Path, context: &Context<'_>) -> Result<Vec<(EntryPath, FoundKind)>> {
+    let mut options = PutOptions::new("any".parse()?);
+    options.links = LinkPolicy::Keep;
+    let mut entries = store.entries(manifest)?.peekable();
+    let mut extras = Vec::new();
+    for found in SourceWalk::new(dir, store.project(), &options, context)? {
+        let found = found?;
+        while entries.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.path < found.path)).is_some() {}
+        match entries.peek() {
+            Some(Ok(entry)) if entry.path == found.path => {}
+            Some(Err(_)) => return Err(entries.next().and_then(Result::err).unwrap_or_else(|| Error::failed("cannot read the version"))),
+            // An empty directory above an entry that is missing is no extra.
+            Some(Ok(entry)) if found.kind == FoundKind::EmptyDir && entry.path.is_below(found.path.as_bytes()) => {}
+            _ => extras.push((found.path, found.kind)),
+        }
+    }
+    Ok(extras)
+}
+
+/// Tells which of the contents no undeleted version of an artifact holds: somebody's work.
+pub(in crate::ops) fn unknown(store: &Store, history: &History, contents: impl Iterator<Item = Content>) -> Result<HashSet<Content>> {
+    let mut unknown: HashSet<Content> = contents.collect();
+    let mut done = HashSet::new();
+    for version in history.versions.iter().rev().filter(|version| !version.deleted) {
+        if unknown.iter().all(|content| *content == Content::Other) {
+            break;
+        }
+        if !done.insert(version.record.manifest) {
+            continue;
+        }
+        // A version that cannot be read here vouches for nothing.
+        for entry in store.entries(version.record.manifest).into_iter().flatten().map_while(Result::ok) {
+            match entry.kind {
+                EntryKind::File(body) => unknown.remove(&Content::File(body.digest)),
+                EntryKind::Symlink(target) => unknown.remove(&Content::Symlink(target.0)),
+                _ => false,
+            };
+        }
+    }
+    Ok(unknown)
+}
+
+/// Returns what something found on disk holds.
+pub(in crate::ops) fn content_of(dest: &mut Dest, path: &EntryPath) -> Result<Content> {
+    Ok(match dest.look(path)? {
+        There::File(_) => Content::File(digest_of(dest, path)?),
+        There::Symlink(target) => Content::Symlink(target),
+        _ => Content::Other,
+    })
+}

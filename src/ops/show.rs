@@ -1,0 +1,141 @@
+//! `art show`: one version with all that is known of it.
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::format::record::{GitState, Metadata, Time};
+use crate::id::{PageId, RecordId};
+use crate::name::{Name, Ref, Tag};
+use crate::refs::history::{History, Meaning, Version};
+use crate::store::Store;
+
+/// A version, with the fields of `show --json`: other tools rely on their names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VersionInfo {
+    /// The artifact.
+    pub artifact: Name,
+    /// The artifact's type, as this version has it.
+    #[serde(rename = "type")]
+    pub artifact_type: Name,
+    /// The version's name in its artifact: `v3`, or `v3.1a2b` where two share a number.
+    pub version: String,
+    /// Its number.
+    pub number: u64,
+    /// The hash of its record.
+    pub id: RecordId,
+    /// The id of its manifest: equal content, equal digest.
+    pub digest: PageId,
+    /// Its aliases, `latest` included where it applies.
+    pub aliases: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// Its description.
+    pub description: Option<String>,
+    /// Its metadata; none where it cannot be read.
+    pub metadata: Option<Metadata>,
+    /// When it was stored.
+    pub created_at: Time,
+    /// Bytes of its files.
+    pub size_bytes: u64,
+    /// Files in it.
+    pub file_count: u64,
+    /// The versions that it followed.
+    pub parents: Vec<RecordId>,
+    /// The run that made it.
+    pub run: Option<String>,
+    /// The state of the git repo when it was stored.
+    pub git: Option<GitInfo>,
+    /// Bytes of the packs that storing it added.
+    pub stored_bytes: u64,
+}
+
+/// The state of a git repo, every field always there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GitInfo {
+    /// The commit.
+    pub commit: Option<String>,
+    /// The branch, unless the head was detached.
+    pub branch: Option<String>,
+    /// Whether tracked files differed from the commit.
+    pub dirty: bool,
+}
+
+/// Finds a version and tells all that is known of it.
+pub fn show(store: &Store, reference: &Ref) -> Result<VersionInfo> {
+    let found = store.resolve(reference)?;
+    version_info(store, &found.history, &found.version)
+}
+
+/// Tells all that is known of a version.
+pub fn version_info(store: &Store, history: &History, version: &Version) -> Result<VersionInfo> {
+    Ok(VersionInfo { metadata: Some(store.metadata(version)?), ..summary(history, version) })
+}
+
+/// Tells what the records say of a version; metadata in pages that cannot be read is left out.
+pub(crate) fn summary_with_metadata(store: &Store, history: &History, version: &Version) -> VersionInfo {
+    VersionInfo { metadata: store.metadata(version).ok(), ..summary(history, version) }
+}
+
+fn summary(history: &History, version: &Version) -> VersionInfo {
+    let record = &version.record;
+    VersionInfo {
+        artifact: record.artifact.clone(),
+        artifact_type: record.artifact_type.clone(),
+        version: version.label.clone(),
+        number: record.number,
+        id: version.id,
+        digest: record.manifest,
+        aliases: aliases_shown(history, version),
+        tags: version.tags.clone(),
+        description: version.description.clone(),
+        metadata: None,
+        created_at: record.created_at,
+        size_bytes: record.size_bytes,
+        file_count: record.file_count,
+        parents: record.parents.clone(),
+        run: record.run.clone(),
+        git: record.git.as_ref().map(GitInfo::from),
+        stored_bytes: record.stored_bytes,
+    }
+}
+
+impl From<&GitState> for GitInfo {
+    fn from(state: &GitState) -> GitInfo {
+        GitInfo { commit: state.commit.clone(), branch: state.branch.clone(), dirty: state.dirty }
+    }
+}
+
+/// Returns the versions that read as this one: those of equal content under its number.
+pub(crate) fn twins<'h>(history: &'h History, version: &'h Version) -> impl Iterator<Item = &'h Version> {
+    let record = &version.record;
+    history.versions.iter().filter(move |other| other.label == version.label && other.record.manifest == record.manifest)
+}
+
+/// Returns the aliases of a version and its twins, `latest` first where it applies.
+pub(crate) fn aliases_shown(history: &History, version: &Version) -> Vec<String> {
+    let is_latest = matches!(history.latest(), Meaning::One(latest) if latest.label == version.label && !version.deleted);
+    let mut aliases: Vec<String> = twins(history, version).flat_map(|twin| history.aliases_of(twin.id)).map(ToString::to_string).collect();
+    aliases.sort();
+    aliases.dedup();
+    if is_latest {
+        aliases.insert(0, "latest".to_owned());
+    }
+    aliases
+}
+
+/// Returns the versions that a listing shows, in order of their numbers: equal twins once.
+pub(crate) fn listed(history: &History, with_deleted: bool) -> Vec<&Version> {
+    let mut shown: Vec<&Version> = Vec::new();
+    for version in history.versions.iter().filter(|version| with_deleted || !version.deleted) {
+        match shown.last_mut() {
+            // A twin that lives stands for one that is deleted.
+            Some(last) if last.label == version.label => {
+                if last.deleted && !version.deleted {
+                    *last = version;
+                }
+            }
+            _ => shown.push(version),
+        }
+    }
+    shown
+}
