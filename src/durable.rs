@@ -95,6 +95,17 @@ impl Disk {
         self.confirm(relative)
     }
 
+    /// Makes a directory, and those above it in the store, durably.
+    pub fn make_dir(&self, relative: &Path) -> Result<()> {
+        self.make_parents(&relative.join("x"))
+    }
+
+    /// Syncs the directories from the store's up to `base`, in which its names stand.
+    pub fn sync_above(&self, base: &Path) -> Result<()> {
+        let above = self.root.ancestors().skip(1).take_while(|dir| dir.starts_with(base));
+        above.filter(|dir| !dir.as_os_str().is_empty()).try_for_each(sync_dir)
+    }
+
     /// Makes a file durable that somebody else put there, once the caller has checked its bytes.
     pub fn adopt(&self, relative: &Path) -> Result<()> {
         let path = self.root.join(relative);

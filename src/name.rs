@@ -104,7 +104,9 @@ impl FromStr for Tag {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Tag> {
-        let word = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        // Every character beyond ASCII counts as a letter: what is one must not change with Unicode.
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') || (!c.is_ascii() && !c.is_control());
+        let word = |word: &str| !word.is_empty() && word.chars().all(is_letter);
         if text.len() > NAME_LEN_MAX || !text.split(' ').all(word) {
             return Err(Error::usage(format!("bad tag {}", quote(text.as_bytes())))
                 .hint("a tag is words of letters, digits, `_`, `-` and `.` with single spaces between, 128 bytes at most"));

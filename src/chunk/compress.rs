@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::planes::{merge, split};
+use super::sample::{PlaneCoding, Repeats, grouping, is_skewed, plane_coding};
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, compress_bound, find_frame_compressed_size, get_frame_content_size};
 
 /// Raw length, in bytes, at which a block is full enough to be closed.
@@ -54,7 +56,7 @@ impl Codec {
     }
 
     /// Returns how many planes the payload has.
-    fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         match self {
             Self::Raw | Self::Zstd => 1,
             Self::Group2 => 2,
@@ -94,7 +96,7 @@ const GROUPED_LEN_MIN: usize = 4096;
 /// How much of a block is encoded both ways where the sample cannot tell which is smaller.
 const TRIAL_LEN: usize = 32_768;
 
-/// Compresses blocks. Holds zstd contexts and scratch memory, about 1.5 MiB; make one per thread.
+/// Compresses blocks. Holds zstd contexts and scratch memory, about 2.5 MiB; make one per thread.
 pub struct Encoder {
     matching: Frames,
     entropy: Frames,
@@ -295,8 +297,8 @@ fn stored_len_max(raw_len: usize) -> usize {
 struct Frames(CCtx<'static>);
 
 impl Frames {
-    /// Finds matches: level 1 with a larger table and shorter reach of its hash, which stores a
-    /// twentieth less of text at the same speed.
+    /// Finds matches: level 1 with a hash table of 2^16 in place of 2^14 entries, which stores up to a
+    /// tenth less of text for a tenth more time.
     fn matching() -> Self {
         Self::with(16, 6)
     }
@@ -338,321 +340,11 @@ fn decompress(context: &mut DCtx<'static>, stored: &[u8], out: &mut [u8]) -> Opt
     (context.decompress(out, stored).ok()? == out.len()).then_some(())
 }
 
-/// Deals `raw` out into `width` planes, plane `p` holding the bytes at `i` with `i % width == p`, one
-/// after the other in `planes`. Deals by two, once per doubling of the width: that is the shape
-/// that compilers vectorise.
-fn split(width: usize, raw: &[u8], planes: &mut Vec<u8>, scratch: &mut Vec<u8>) {
-    planes.resize(raw.len(), 0);
-    scratch.resize(raw.len(), 0);
-    match width {
-        2 => deal(1, raw, planes),
-        4 => {
-            deal(1, raw, scratch);
-            deal(2, scratch, planes);
-        }
-        _ => {
-            deal(1, raw, planes);
-            deal(2, planes, scratch);
-            deal(4, scratch, planes);
-        }
-    }
-}
-
-/// Undoes [`split`]; `planes` is used up.
-fn merge(width: usize, planes: &mut [u8], scratch: &mut Vec<u8>, raw: &mut [u8]) {
-    scratch.resize(raw.len(), 0);
-    match width {
-        2 => undeal(1, planes, raw),
-        4 => {
-            undeal(2, planes, scratch);
-            undeal(1, scratch, raw);
-        }
-        _ => {
-            undeal(4, planes, scratch);
-            undeal(2, scratch, planes);
-            undeal(1, planes, raw);
-        }
-    }
-}
-
-/// Turns `width` planes into twice as many, in the order of the places their bytes came from.
-fn deal(width: usize, from: &[u8], to: &mut [u8]) {
-    let plane_len = from.len() / width;
-    if plane_len == 0 {
-        return;
-    }
-    let (low, high) = to.split_at_mut(from.len() / 2);
-    let halves = low.chunks_exact_mut(plane_len / 2).zip(high.chunks_exact_mut(plane_len / 2));
-    for (plane, (even, odd)) in from.chunks_exact(plane_len).zip(halves) {
-        let (batches, pairs) = plane.as_chunks::<32>();
-        let (even_batches, even) = even.as_chunks_mut::<16>();
-        let (odd_batches, odd) = odd.as_chunks_mut::<16>();
-        // Words halved by a shift become vector code on every target; bytes picked by index do not.
-        for ((batch, e), o) in batches.iter().zip(even_batches).zip(odd_batches) {
-            let mut words = [0; 16];
-            for (word, pair) in words.iter_mut().zip(batch.as_chunks::<2>().0) {
-                *word = u16::from_le_bytes(*pair);
-            }
-            *e = words.map(|word| word as u8);
-            *o = words.map(|word| (word >> 8) as u8);
-        }
-        for ((pair, e), o) in pairs.as_chunks::<2>().0.iter().zip(even).zip(odd) {
-            [*e, *o] = *pair;
-        }
-    }
-}
-
-/// Undoes [`deal`].
-fn undeal(width: usize, from: &[u8], to: &mut [u8]) {
-    let plane_len = from.len() / width;
-    if plane_len == 0 {
-        return;
-    }
-    let (low, high) = from.split_at(from.len() / 2);
-    let halves = low.chunks_exact(plane_len / 2).zip(high.chunks_exact(plane_len / 2));
-    for (plane, (even, odd)) in to.chunks_exact_mut(plane_len).zip(halves) {
-        for ((pair, e), o) in plane.as_chunks_mut::<2>().0.iter_mut().zip(even).zip(odd) {
-            *pair = [*e, *o];
-        }
-    }
-}
-
-/// Entropies are in units of 1/256 bit.
-const BIT: u64 = 256;
-/// Spans of a block, and of a plane, that are sampled: far enough apart to be cheap, near enough
-/// together to see a small compressible file among others.
-const REGION_LEN: usize = 32_768;
-const SPANS_PER_REGION: usize = 8;
-const SPAN_LEN: usize = 128;
-
-/// Counts of byte values.
-struct Histogram {
-    counts: [u32; 256],
-    total: u32,
-}
-
-impl Histogram {
-    fn new() -> Self {
-        Self { counts: [0; 256], total: 0 }
-    }
-
-    fn sum_of<'a>(planes: impl Iterator<Item = &'a [u16; 256]>) -> Self {
-        let mut sum = Self::new();
-        for plane in planes {
-            for (count, &more) in sum.counts.iter_mut().zip(plane) {
-                *count += u32::from(more);
-            }
-        }
-        sum.total = sum.counts.iter().sum();
-        sum
-    }
-
-    /// Counts `SPANS_PER_REGION` evenly spaced spans of `region`.
-    fn add_spans(&mut self, region: &[u8]) {
-        for span in spans(region) {
-            for &byte in span {
-                self.counts[usize::from(byte)] += 1;
-            }
-            self.total += span.len() as u32;
-        }
-    }
-
-    /// Estimates the entropy of a byte, corrected for the size of the sample (Miller and Madow).
-    fn entropy(&self) -> u64 {
-        if self.total == 0 {
-            return 8 * BIT;
-        }
-        let mut sum = 0;
-        let mut distinct = 0;
-        for &count in &self.counts {
-            sum += u64::from(count) * log2(count);
-            distinct += u64::from(count > 0);
-        }
-        let total = u64::from(self.total);
-        // (distinct - 1) / (2 ln 2) bits; 185/256 is 1 / (2 ln 2).
-        let correction = distinct.saturating_sub(1) * 185;
-        ((total * log2(self.total) - sum + correction) / total).min(8 * BIT)
-    }
-
-    /// Returns how often two bytes of this distribution are equal, per 65,536.
-    fn collisions(&self) -> u64 {
-        let pairs: u64 = self.counts.iter().map(|&c| u64::from(c) * u64::from(c)).sum();
-        (pairs << 16) / u64::from(self.total).pow(2).max(1)
-    }
-}
-
-fn spans(region: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let step = (region.len() / SPANS_PER_REGION).max(8) & !7;
-    region.chunks(step).map(move |part| &part[..part.len().min(SPAN_LEN)])
-}
-
-/// Returns log2 in units of 1/256 bit, from a table for the 9 leading bits; 0 for 0.
-fn log2(n: u32) -> u64 {
-    let shift = (32 - n.leading_zeros()).saturating_sub(9);
-    u64::from(LOG2[(n >> shift) as usize]) + u64::from(shift) * BIT
-}
-
-static LOG2: [u16; 512] = {
-    let mut table = [0; 512];
-    let mut n = 1_u64;
-    while n < 512 {
-        // Squaring doubles the logarithm: each time it passes 2 yields one more binary digit.
-        let whole = n.ilog2();
-        let mut fraction = 0;
-        let mut x = (n << 31) >> whole;
-        let mut digit = 0;
-        while digit < 8 {
-            x = (x * x) >> 31;
-            fraction <<= 1;
-            if x >> 32 != 0 {
-                fraction |= 1;
-                x >>= 1;
-            }
-            digit += 1;
-        }
-        table[n as usize] = (whole as u16) << 8 | fraction;
-        n += 1;
-    }
-    table
-};
-
-/// Tells whether coding each byte by its frequency nearby would save more than 1/48.
-fn is_skewed(raw: &[u8]) -> bool {
-    let saved: u64 = raw
-        .chunks(REGION_LEN)
-        .map(|region| {
-            let mut histogram = Histogram::new();
-            histogram.add_spans(region);
-            (8 * BIT - histogram.entropy()) * region.len() as u64
-        })
-        .sum();
-    saved * 48 > 8 * BIT * raw.len() as u64
-}
-
-/// Returns the grouping that makes bytes more predictable, if one does, and whether one of its
-/// planes looks uniform. Where elements begin in `raw` does not matter.
-fn grouping(raw: &[u8]) -> Option<(Codec, bool)> {
-    let mut planes = [const { [0_u16; 256] }; 8];
-    let step = (raw.len() / 64).max(SPAN_LEN) & !7;
-    for part in raw.chunks(step) {
-        for element in part[..part.len().min(SPAN_LEN)].as_chunks::<8>().0 {
-            for (plane, &byte) in planes.iter_mut().zip(element) {
-                plane[usize::from(byte)] += 1;
-            }
-        }
-    }
-    let mut best = None;
-    // A wider grouping costs more and has to save 2 % over the narrower one, or over none.
-    let mut to_beat = 8 * BIT;
-    for codec in [Codec::Zstd, Codec::Group2, Codec::Group4, Codec::Group8] {
-        let width = codec.width();
-        let (mut sum, mut most) = (0, 0);
-        for residue in 0..width {
-            let entropy = Histogram::sum_of(planes.iter().skip(residue).step_by(width)).entropy();
-            sum += entropy;
-            most = entropy.max(most);
-        }
-        let mean = sum / width as u64;
-        if mean < to_beat {
-            best = Some((codec, most * 100 > 8 * BIT * 95));
-            to_beat = mean * 98 / 100;
-        }
-    }
-    best.filter(|(codec, _)| *codec != Codec::Zstd)
-}
-
-/// How one plane is stored.
-enum PlaneCoding {
-    Raw,
-    Entropy,
-    Matching,
-}
-
-/// Chooses by a sample: neighbours that are equal more often than chance has it promise matches.
-fn plane_coding(plane: &[u8]) -> PlaneCoding {
-    let mut histogram = Histogram::new();
-    histogram.add_spans(plane);
-    let (mut equal, mut pairs) = (0, 0);
-    for span in spans(plane) {
-        equal += span.iter().zip(&span[1..]).filter(|(a, b)| a == b).count() as u64;
-        pairs += span.len() as u64 - 1;
-    }
-    let expected = histogram.collisions() * pairs;
-    if (equal << 16) * 2 > expected * 3 + (pairs << 16) / 64 {
-        PlaneCoding::Matching
-    } else if histogram.entropy() * 100 > 8 * BIT * 98 {
-        PlaneCoding::Raw
-    } else {
-        PlaneCoding::Entropy
-    }
-}
-
-/// A byte that is followed by one below the limit marks a place: in uniform bytes, one in 1,024.
-const MARK: u8 = 0xa7;
-const AFTER_MARK_LIMIT: u8 = 64;
-const MARKED_SLOTS: usize = 1024;
-
-fn is_mark(byte: u8, after: u8) -> u8 {
-    u8::from(byte == MARK) & u8::from(after < AFTER_MARK_LIMIT)
-}
-
-/// Tells whether any place but the last is a mark. Without an early exit this is vector code.
-fn holds_mark(bytes: &[u8]) -> bool {
-    bytes.iter().zip(&bytes[1..]).fold(0, |any, (&byte, &after)| any | is_mark(byte, after)) != 0
-}
-
-/// Finds repeats among bytes that are uniform one by one, at more than 10 GB/s: it looks only at places
-/// that the bytes themselves mark, so that both copies of a run are looked at alike.
-struct Repeats {
-    slots: Vec<u32>,
-}
-
-impl Repeats {
-    fn new() -> Self {
-        Self { slots: vec![0; MARKED_SLOTS] }
-    }
-
-    /// Tells whether more than 1/32 of the marked places begin 8 bytes seen before.
-    fn found(&mut self, raw: &[u8]) -> bool {
-        self.slots.fill(0);
-        let (mut seen, mut again) = (0, 0);
-        for (batch_index, batch) in raw.windows(65).step_by(64).enumerate() {
-            if !holds_mark(batch) {
-                continue;
-            }
-            for (part_index, part) in batch.windows(17).step_by(16).enumerate() {
-                if !holds_mark(part) {
-                    continue;
-                }
-                let start = batch_index * 64 + part_index * 16;
-                for (position, pair) in (start..).zip(part.windows(2)) {
-                    let Some(key) = raw[position..].first_chunk::<8>() else {
-                        break;
-                    };
-                    if is_mark(pair[0], pair[1]) == 0 {
-                        continue;
-                    }
-                    let hash = u64::from_le_bytes(*key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    let slot = &mut self.slots[(hash >> 54) as usize];
-                    // An empty slot reads as position 0, which is compared like any other.
-                    let earlier = *slot as usize;
-                    again += u32::from(earlier != position && raw[earlier..].first_chunk() == Some(key));
-                    *slot = position as u32;
-                    seen += 1;
-                }
-            }
-            if seen > 4 * MARKED_SLOTS as u32 {
-                break;
-            }
-        }
-        again >= 4 && again * 32 > seen
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::sample::{BIT, REGION_LEN, SPAN_LEN, SPANS_PER_REGION, log2};
     use super::*;
 
     const GROUPS: [Codec; 3] = [Codec::Group2, Codec::Group4, Codec::Group8];

@@ -2,3 +2,5 @@
 pub mod compress;
 pub mod cut;
 mod cut_simd;
+mod planes;
+mod sample;

@@ -50,6 +50,8 @@ pub enum PackError {
     Field(&'static str),
     /// The table does not hash to what the trailer says.
     TableHash,
+    /// The file cannot be opened or read.
+    Unreadable(std::io::ErrorKind),
 }
 
 impl fmt::Display for PackError {
@@ -59,6 +61,7 @@ impl fmt::Display for PackError {
             PackError::Magic => f.write_str("it lacks the marks of a pack"),
             PackError::Version(version) => write!(f, "it has pack version {version}, which this program does not know"),
             PackError::Field(field) => write!(f, "its {field} cannot be"),
+            PackError::Unreadable(kind) => write!(f, "it cannot be read: {kind}"),
             PackError::TableHash => f.write_str("its table does not match the hash in its trailer"),
         }
     }

@@ -55,7 +55,7 @@ impl Index {
         let known: std::collections::HashSet<PackId> = self.read(|state| state.packs.iter().map(|pack| pack.id).collect());
         let (mut arrived, mut not_arrived) = (Vec::new(), Vec::new());
         for id in listed.into_iter().filter(|id| !known.contains(id)) {
-            match Pack::open(&self.root, self.class, id)? {
+            match Pack::open(&self.root, self.class, id) {
                 Opened::Pack(pack) => arrived.push(pack),
                 Opened::NotArrived(why) => not_arrived.push((id, why)),
             }

@@ -13,7 +13,7 @@ use crate::format::FORMAT_LINE;
 use crate::lock::{Lock, Mode, Wait};
 use crate::progress::Progress;
 use crate::quote::quote_path;
-use crate::store::{STORE_DIR, Store};
+use crate::store::{STORE_DIR, Store, local};
 
 /// How a new store is set up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,24 +88,19 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         return Err(Error::refused(format!("cannot make a store inside another: {}", quote_path(root)))
             .hint("choose a directory outside `.artifacts`"));
     }
-    // The nearest directory that is there; those below it are made, and synced, on the way.
+    // The nearest directory that is there: from the store up to it all names must be on disk.
     let base = parent.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("."));
-    let relative = root.strip_prefix(base).unwrap_or(root);
-
-    let scratch = root.join("local").join("init");
-    fs::create_dir_all(&scratch).map_err(|e| cannot_create(root, &scratch, e))?;
-    // The same lock as that of whoever makes local state.
-    let _guard = Lock::take(&root.join("local").join("guard"), Mode::Exclusive, Wait::Patiently, progress)?;
+    fs::create_dir_all(root).map_err(|e| cannot_create(root, root, e))?;
+    let local = local::find_or_create(root, progress)?;
+    let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
     let created = fs::symlink_metadata(root.join("format")).is_err();
     if !created {
         // Of another format or damaged: it says so, and nothing is written.
         Store::open(root)?;
     }
-    fs::create_dir_all(&scratch).map_err(|e| cannot_create(root, &scratch, e))?;
-    let disk = Disk::new(base, &scratch)?;
+    let disk = Disk::new(root, &local)?;
     for dir in ["packs", "meta", "refs"] {
-        let dir = root.join(dir);
-        fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+        disk.make_dir(Path::new(dir))?;
     }
     let mut mended = Vec::new();
     for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (".gitignore", ignore_rules(options), options.git.is_some())]
@@ -113,17 +108,15 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         let path = root.join(name);
         let there = fs::read(&path).ok();
         if there.is_none() || (overwrite && there.as_deref() != Some(content.as_bytes())) {
-            write(&disk, &relative.join(name), content)?;
+            write(&disk, name, content)?;
             mended.push(name);
         }
     }
     if created {
-        write(&disk, &relative.join("format"), FORMAT_LINE)?;
+        write(&disk, "format", FORMAT_LINE)?;
+        disk.sync_above(base)?;
         mended.clear();
     }
-    drop(disk);
-    // What it notes is of no use to later writers, who have local state of their own.
-    let _ = fs::remove_dir_all(&scratch);
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), mended })
 }
 
@@ -135,10 +128,10 @@ fn ignore_rules(options: &InitOptions) -> &'static str {
     }
 }
 
-fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
+fn write(disk: &Disk, name: &str, content: &str) -> Result<()> {
     let mut draft = disk.draft()?;
     draft.write_all(content.as_bytes())?;
-    disk.publish(draft, relative, |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
+    disk.publish(draft, Path::new(name), |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
 }
 
 fn is_in_git(root: &Path) -> bool {
@@ -175,7 +168,6 @@ mod tests {
         for made in ["packs", "meta", "refs", ".gitattributes", ".gitignore"] {
             assert!(root.join(made).exists(), "{made}");
         }
-        assert!(!root.join("local/init").exists());
     }
 
     #[test]
@@ -198,7 +190,6 @@ mod tests {
         let root = dir.path().join(STORE_DIR);
         make(&root, None).unwrap();
         fs::remove_file(root.join("format")).unwrap();
-        fs::create_dir_all(root.join("local/init/tmp")).unwrap();
         assert!(make(&root, None).unwrap().created);
         Store::open(&root).unwrap();
     }

@@ -107,13 +107,18 @@ impl From<&GitState> for GitInfo {
 
 /// Returns the versions that read as this one: those of equal content under its number.
 pub(crate) fn twins<'h>(history: &'h History, version: &'h Version) -> impl Iterator<Item = &'h Version> {
+    // Versions are sorted by number, and listings ask this for each of them.
     let record = &version.record;
-    history.versions.iter().filter(move |other| other.label == version.label && other.record.manifest == record.manifest)
+    let first = history.versions.partition_point(|other| other.record.number < record.number);
+    let rivals = history.versions[first..].iter().take_while(|other| other.record.number == record.number);
+    rivals.filter(|other| other.label == version.label && other.record.manifest == record.manifest)
 }
 
 /// Returns the aliases of a version and its twins, `latest` first where it applies.
 pub(crate) fn aliases_shown(history: &History, version: &Version) -> Vec<String> {
-    let is_latest = matches!(history.latest(), Meaning::One(latest) if latest.label == version.label && !version.deleted);
+    let highest = history.versions.iter().rev().find(|version| !version.deleted);
+    let may_be_latest = !version.deleted && highest.is_some_and(|highest| highest.record.number == version.record.number);
+    let is_latest = may_be_latest && matches!(history.latest(), Meaning::One(latest) if latest.label == version.label);
     let mut aliases: Vec<String> = twins(history, version).flat_map(|twin| history.aliases_of(twin.id)).map(ToString::to_string).collect();
     aliases.sort();
     aliases.dedup();

@@ -38,15 +38,19 @@ pub enum Opened {
 }
 
 impl Pack {
-    /// Opens a pack of the store at `root` by its trailer; damage further up shows when it is read.
-    pub fn open(root: &Path, class: PackClass, id: PackId) -> Result<Opened> {
+    /// Opens a pack of the store at `root` by its trailer; damage further up shows when it is
+    /// read. One file that cannot be read does not keep the others from being used.
+    pub fn open(root: &Path, class: PackClass, id: PackId) -> Opened {
         let path = root.join(pack_path(class, id));
-        let file = open_regular(&path).map_err(|e| Error::io("open", &path, e))?;
-        let len = file.metadata().map_err(|e| Error::io("look at", &path, e))?.len();
-        match read_table(&file, len, class) {
-            Ok(table) => Ok(Opened::Pack(Pack { id, class, path, len, table })),
-            Err(ReadTableError::Pack(why)) => Ok(Opened::NotArrived(why)),
-            Err(ReadTableError::Io(e)) => Err(Error::io("read", &path, e)),
+        let opened = || -> Result<(Table, u64), ReadTableError> {
+            let file = open_regular(&path)?;
+            let len = file.metadata()?.len();
+            Ok((read_table(&file, len, class)?, len))
+        };
+        match opened() {
+            Ok((table, len)) => Opened::Pack(Pack { id, class, path, len, table }),
+            Err(ReadTableError::Pack(why)) => Opened::NotArrived(why),
+            Err(ReadTableError::Io(e)) => Opened::NotArrived(PackError::Unreadable(e.kind())),
         }
     }
 

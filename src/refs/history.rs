@@ -109,13 +109,16 @@ impl History {
     }
 
     /// Returns what a number means among the versions that are not deleted, or else the deleted.
+    /// Versions of equal content are one.
     pub fn numbered(&self, number: u64) -> Meaning<'_> {
         let all: Vec<&Version> = self.versions.iter().filter(|version| version.record.number == number).collect();
         let live: Vec<&Version> = all.iter().copied().filter(|version| !version.deleted).collect();
         let candidates = if live.is_empty() { all } else { live };
+        let Some(first) = candidates.first() else { return Meaning::None };
+        let equal = candidates.iter().all(|version| version.record.manifest == first.record.manifest);
         match candidates.iter().find(|version| version.owns_number) {
-            Some(version) => Meaning::One(version),
-            None if candidates.is_empty() => Meaning::None,
+            Some(owner) => Meaning::One(owner),
+            None if equal => Meaning::One(first),
             None => Meaning::Many(candidates),
         }
     }

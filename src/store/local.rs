@@ -16,12 +16,12 @@ use crate::progress::Progress;
 const NOTE: &str = "self";
 
 /// Finds the local state of a store, if it has one that is its own. Writes nothing.
-pub(super) fn find(root: &Path) -> Option<PathBuf> {
+pub(crate) fn find(root: &Path) -> Option<PathBuf> {
     folders(root).into_iter().filter(|(_, own)| *own).map(|(path, _)| path).min()
 }
 
 /// Finds or makes the local state of a store, and removes folders that were copied along.
-pub(super) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+pub(crate) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     if let Some(found) = find(root) {
         return Ok(found);
     }

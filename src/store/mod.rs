@@ -1,6 +1,6 @@
 //! An open store: its layout, its packs, its records.
 
-mod local;
+pub(crate) mod local;
 pub mod object;
 pub mod page_writer;
 pub mod resolve;

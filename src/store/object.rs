@@ -5,7 +5,7 @@ use crate::error::{Error, Result, damaged};
 use crate::format::manifest::{Manifest, Page, PageType};
 use crate::format::pack::PackClass;
 use crate::format::record::Metadata;
-use crate::id::{ChunkId, PageId};
+use crate::id::{ChunkId, HASH_LEN, PageId};
 use crate::index::Location;
 use crate::quote::quote;
 use crate::refs::history::Version;
@@ -35,14 +35,31 @@ impl Store {
 
     /// Reads a chunk.
     pub fn read_chunk(&self, id: ChunkId) -> Result<Vec<u8>> {
-        let bytes = read_at(&self.locate_chunk(id)?)?;
-        if ChunkId::of(&bytes) == id { Ok(bytes) } else { Err(wrong_bytes("chunk", &id.to_string())) }
+        self.read_checked(PackClass::Data, id.as_bytes(), "chunk", &|bytes| ChunkId::of(bytes) == id)
     }
 
     /// Reads the bytes of a page of a kind.
     pub fn read_page_bytes(&self, id: PageId, kind: PageType) -> Result<Vec<u8>> {
-        let bytes = read_at(&self.locate_page(id)?)?;
-        if kind.id_of(&bytes) == id { Ok(bytes) } else { Err(wrong_bytes("page", &id.to_string())) }
+        self.read_checked(PackClass::Meta, id.as_bytes(), "page", &|bytes| kind.id_of(bytes) == id)
+    }
+
+    /// Reads what `is_right` takes, from the first pack that has it whole: a damaged copy does not
+    /// hide a good one.
+    fn read_checked(&self, class: PackClass, hash: &[u8; HASH_LEN], what: &str, is_right: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
+        let name = PageId::from_bytes(*hash).to_string();
+        if self.locate(class, hash)?.is_none() {
+            return Err(missing(what, &name));
+        }
+        let (mut found, mut failed) = (None, None);
+        self.index(class)?.find(hash, |location| {
+            match read_at(location) {
+                Ok(bytes) if is_right(&bytes) => found = Some(bytes),
+                Ok(_) => failed = Some(wrong_bytes(what, &name)),
+                Err(error) => failed = Some(error),
+            }
+            found.is_some()
+        });
+        found.ok_or_else(|| failed.unwrap_or_else(|| missing(what, &name)))
     }
 
     /// Reads and checks a page of a kind.

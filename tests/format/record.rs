@@ -439,14 +439,13 @@ fn names_in_records_keep_their_grammar() {
         (r#""alias":"best""#, r#""alias":"latest""#),
         (r#""alias":"best""#, r#""alias":"v1""#),
         (r#""alias":"best""#, r#""alias":"../x""#),
-        ("0202", "0202".to_uppercase().as_str().replace('2', "G").as_str()),
+        ("0202", "0G02"),
+        ("0202", "0202ff"),
         (r#""seq":7"#, r#""seq":-1"#),
         (r#""seq":7"#, r#""seq":18446744073709551616"#),
-    ]
-    .map(|(from, to)| (from.to_owned(), to.to_owned()))
-    {
-        assert!(line.contains(&from));
-        assert!(!is_taken(&line.replacen(&from, &to, 1)), "{to}");
+    ] {
+        assert!(line.contains(from));
+        assert!(!is_taken(&line.replacen(from, to, 1)), "{to}");
     }
 }
 

@@ -203,18 +203,18 @@ fn a_page_is_cut_before_it_would_exceed_its_limit() {
 }
 
 #[test]
-fn forty_thousand_entries_make_the_pages_of_the_definition() {
-    let entries = files(40_000);
+fn twenty_thousand_entries_make_the_pages_of_the_definition() {
+    let entries = files(20_000);
     let tree = built(&entries);
     assert_eq!(tree, by_definition(&entries));
     assert_eq!(tree.level, 1);
     // A page has about 128 rows.
-    assert!((200..450).contains(&tree.pages.len()), "{}", tree.pages.len());
+    assert!((100..250).contains(&tree.pages.len()), "{}", tree.pages.len());
 }
 
 #[test]
 fn a_long_chunk_list_has_two_levels_of_index_pages() {
-    let runs = runs(150_000);
+    let runs = runs(120_000);
     let tree = built_chunks(&runs);
     assert_eq!(tree.level, 2);
     assert_eq!(tree, chunks_by_definition(&runs));
@@ -224,11 +224,11 @@ fn a_long_chunk_list_has_two_levels_of_index_pages() {
 
 #[test]
 fn a_changed_file_changes_only_the_pages_above_it() {
-    let entries = files(20_000);
+    let entries = files(5_000);
     let before = built(&entries);
-    for at in [0, 1, 9_999, 19_999] {
+    for at in [0, 1, 2_500, 4_999] {
         let mut changed = entries.clone();
-        changed[at] = file(&String::from_utf8(entries[at].path.as_bytes().to_vec()).unwrap(), u64::MAX);
+        changed[at] = file(std::str::from_utf8(entries[at].path.as_bytes()).unwrap(), u64::MAX);
         let after = built(&changed);
         assert_eq!(after.new_beside(&before), 1 + before.level as usize);
     }
@@ -236,9 +236,9 @@ fn a_changed_file_changes_only_the_pages_above_it() {
 
 #[test]
 fn an_added_or_removed_file_changes_at_most_three_lowest_pages() {
-    let entries = files(20_000);
+    let entries = files(5_000);
     let before = built(&entries);
-    for at in (0..20_000).step_by(997) {
+    for at in (0..5_000).step_by(499) {
         let mut removed = entries.clone();
         removed.remove(at);
         let without = built(&removed);
@@ -249,10 +249,10 @@ fn an_added_or_removed_file_changes_at_most_three_lowest_pages() {
 
 #[test]
 fn a_changed_chunk_changes_only_the_pages_near_it() {
-    let list = runs(150_000);
+    let list = runs(20_000);
     let before = built_chunks(&list);
     let mut changed = list.clone();
-    changed[70_000].chunk = ChunkId::of(b"another");
+    changed[10_000].chunk = ChunkId::of(b"another");
     let after = built_chunks(&changed);
     assert!(after.new_beside(&before) <= 3 * (before.level as usize + 1));
 }
@@ -280,7 +280,7 @@ fn bits_are_counted_in_the_first_eight_bytes() {
 }
 
 fn any_names() -> impl Strategy<Value = BTreeSet<String>> {
-    prop::collection::btree_set("[a-c]{1,3}/[a-z]{1,200}", 0..1500)
+    prop::collection::btree_set("[a-c]{1,3}/[a-z]{1,200}", 0..800)
 }
 
 proptest! {

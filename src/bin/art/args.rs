@@ -50,7 +50,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(init::InitArgs),
-    Put(put::PutArgs),
+    Put(Box<put::PutArgs>),
     Get(get::GetArgs),
     Checkout(checkout::CheckoutArgs),
     Cat(cat::CatArgs),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
-use crate::format::pack::PackClass;
+use crate::format::pack::{PackClass, PackError};
 use crate::id::PackId;
 use crate::pack::pack_path;
 use crate::pack::reader::{Opened, Pack, list};
@@ -37,11 +37,13 @@ pub(super) fn check(store: &Store, context: &Context<'_>) -> Checked {
         });
         for id in ids {
             match Pack::open(store.root(), class, id) {
-                Ok(Opened::Pack(pack)) => packs.push(pack),
-                Ok(Opened::NotArrived(why)) => {
+                Opened::Pack(pack) => packs.push(pack),
+                Opened::NotArrived(PackError::Unreadable(kind)) => {
+                    checked.add(class, id, FindingKind::Unreadable, format!("it cannot be read: {kind}"));
+                }
+                Opened::NotArrived(why) => {
                     checked.add(class, id, FindingKind::PackNotArrived, format!("it is not a whole pack and counts as absent: {why}"));
                 }
-                Err(error) => checked.add_error(class, id, &error),
             }
         }
     }

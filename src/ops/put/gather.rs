@@ -77,7 +77,7 @@ struct State {
     runs: Vec<ChunkRun>,
     tree: Option<TreeBuilder<tree::ChunkTree>>,
     entries: TreeBuilder<EntryTree>,
-    last: Option<(Entry, bool)>,
+    last: Option<Entry>,
     entry_count: u64,
     file_count: u64,
     size_bytes: u64,
@@ -199,13 +199,13 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
                 let chunks = self.take_chunks(size_bytes)?;
                 let body = FileBody { executable, size_bytes, digest, chunks };
                 self.cache(&path, cache, &body)?;
-                self.entry(Entry { path, kind: EntryKind::File(body) }, true)
+                self.entry(Entry { path, kind: EntryKind::File(body) })
             }
-            Mark::Known { path, kind, cache, given } => {
+            Mark::Known { path, kind, cache } => {
                 if let EntryKind::File(body) = &kind {
                     self.cache(&path, cache, body)?;
                 }
-                self.entry(Entry { path, kind }, given)
+                self.entry(Entry { path, kind })
             }
         }
     }
@@ -235,19 +235,16 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
     }
 
     /// Takes an entry; one that comes twice must be the same both times.
-    fn entry(&mut self, entry: Entry, given: bool) -> Result<()> {
-        match self.state.last.take() {
-            Some((last, _)) if last.path == entry.path => {
-                if last.kind != entry.kind {
-                    return Err(Error::usage(format!("cannot store {} twice with different content", quote(entry.path.as_bytes()))).hint(
-                        "put the two under different prefixes: run `art put` for one with `--at PREFIX`, then `--onto` that version",
-                    ));
-                }
+    fn entry(&mut self, entry: Entry) -> Result<()> {
+        if let Some(last) = self.state.last.take() {
+            if last.path != entry.path {
+                self.push(last)?;
+            } else if last.kind != entry.kind {
+                return Err(Error::usage(format!("cannot store {} twice with different content", quote(entry.path.as_bytes())))
+                    .hint("store one of the two, then the other with `--onto` that version and `--at PREFIX`"));
             }
-            Some((last, _)) => self.push(last)?,
-            None => {}
         }
-        self.state.last = Some((entry, given));
+        self.state.last = Some(entry);
         Ok(())
     }
 
@@ -261,7 +258,7 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
     }
 
     fn finish(&mut self) -> Result<Gathered> {
-        if let Some((last, _)) = self.state.last.take() {
+        if let Some(last) = self.state.last.take() {
             self.push(last)?;
         }
         let entries = std::mem::take(&mut self.state.entries);

@@ -301,7 +301,7 @@ fn store_entries<'a>(
         // A stage that stops lets its neighbours run dry; the one that failed says why.
         drop(piece_out);
         let walked = join(walker);
-        let read: Result<()> = readers.into_iter().map(join).collect();
+        let read = readers.into_iter().map(join).fold(Ok(()), Result::and);
         let (written, published) = (join(writer), join(publisher));
         let left_out = walked?;
         read?;

@@ -47,7 +47,7 @@ pub(super) enum Mark {
     /// A file ends, all of whose chunks came just before.
     File { path: EntryPath, executable: bool, size_bytes: u64, digest: FileDigest, cache: Option<(usize, Stat)> },
     /// An entry without chunks of its own here.
-    Known { path: EntryPath, kind: EntryKind, cache: Option<(usize, Stat)>, given: bool },
+    Known { path: EntryPath, kind: EntryKind, cache: Option<(usize, Stat)> },
 }
 
 /// Buffers that go round the pipeline, so that none is allocated twice.
@@ -135,7 +135,7 @@ impl ItemReader<'_> {
         let all = || -> Result<(), ReadError> {
             for (item, cached) in job.items {
                 match item {
-                    Item::Base(entry) => output.mark(Mark::Known { path: entry.path, kind: entry.kind, cache: None, given: false }),
+                    Item::Base(entry) => output.mark(Mark::Known { path: entry.path, kind: entry.kind, cache: None }),
                     Item::Found(found, source) => self.found(found, source, cached, &mut output)?,
                     Item::Stream(path) => self.stream(path, stream(), &mut output)?,
                 }
@@ -152,7 +152,7 @@ impl ItemReader<'_> {
     fn found(&self, found: Found, source: usize, cached: Option<Row>, output: &mut Output<'_>) -> Result<(), ReadError> {
         let through_link = match found.kind {
             FoundKind::EmptyDir => {
-                output.mark(Mark::Known { path: found.path, kind: EntryKind::EmptyDir, cache: None, given: true });
+                output.mark(Mark::Known { path: found.path, kind: EntryKind::EmptyDir, cache: None });
                 return Ok(());
             }
             FoundKind::Symlink => {
@@ -163,7 +163,7 @@ impl ItemReader<'_> {
                         Error::failed(format!("cannot store the link {}: its target is too long", quote_path(&found.disk_path))).into()
                     );
                 }
-                output.mark(Mark::Known { path: found.path, kind: EntryKind::Symlink(Bytes(target)), cache: None, given: true });
+                output.mark(Mark::Known { path: found.path, kind: EntryKind::Symlink(Bytes(target)), cache: None });
                 return Ok(());
             }
             FoundKind::File { through_link } => through_link,
@@ -176,7 +176,7 @@ impl ItemReader<'_> {
                 body.executable = is_executable(&meta);
                 self.context.progress.expect(0, body.size_bytes);
                 self.context.progress.advance(1, body.size_bytes);
-                output.mark(Mark::Known { path: found.path, kind: EntryKind::File(body), cache: Some((source, row.stat)), given: true });
+                output.mark(Mark::Known { path: found.path, kind: EntryKind::File(body), cache: Some((source, row.stat)) });
                 return Ok(());
             }
         }

@@ -96,7 +96,7 @@ pub(super) fn margin(path: &Path) -> Duration {
         0xf2f5_2010, // f2fs
     ];
     match rustix::fs::statfs(path) {
-        Ok(stat) if FINE.contains(&(stat.f_type as i64)) => MARGIN_FINE,
+        Ok(stat) if FINE.contains(&stat.f_type) => MARGIN_FINE,
         _ => MARGIN_COARSE,
     }
 }

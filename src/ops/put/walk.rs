@@ -201,6 +201,7 @@ impl<'a> SourceWalk<'a> {
             if child.kind == ChildKind::Dir {
                 if self.is_empty(&child.path, rules)? {
                     child.kind = ChildKind::EmptyDir;
+                    self.tell_left_out(&child.path, rules)?;
                 } else {
                     child.key.push(b'/');
                 }
@@ -222,6 +223,12 @@ impl<'a> SourceWalk<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// Counts what is left out of a directory of which nothing is kept, for it is not entered.
+    fn tell_left_out(&mut self, dir: &Path, rules: &IgnoreRules) -> Result<()> {
+        let frame = Frame { prefix: Vec::new(), rules: rules.inside(dir)?, children: Vec::new().into_iter(), place: (0, 0) };
+        self.list(dir, &frame).map(drop)
     }
 
     fn link_kind(&self, dir: &Path, link: &Path) -> Result<ChildKind> {

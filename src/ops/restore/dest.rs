@@ -109,7 +109,9 @@ impl Dest {
         let name = temp.split_name().1;
         let made = self.dir(dir, true).and_then(|parent| rustix::fs::symlinkat(target, parent, name));
         made.map_err(|e| Error::io("create the link", &self.shown(path), e.into()))?;
-        self.rename(temp, path)
+        self.rename(temp, path).inspect_err(|_| {
+            let _ = self.remove(temp);
+        })
     }
 
     /// Renames within one directory, over what may be there if it is not a directory.

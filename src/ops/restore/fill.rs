@@ -16,7 +16,6 @@ use crate::format::path::EntryPath;
 use crate::id::ChunkId;
 use crate::pack::reader::{Pack, PackFile};
 use crate::store::Store;
-use crate::store::object::wrong_bytes;
 
 /// Places in one window: some 10 MB of plan.
 const WINDOW_PLACES: usize = 1 << 16;
@@ -133,7 +132,7 @@ impl<'f> Filler<'f> {
             let target = &self.targets[number as usize];
             let mut dest = self.dest.again()?;
             drop(dest.create(&target.temp, target.executable)?);
-            self.finish(&mut dest, target)?;
+            self.finish(&mut dest, target).inspect_err(|_| self.remove_temps())?;
         }
         if self.places.len() >= WINDOW_PLACES || self.targets.len() >= WINDOW_PLACES {
             self.flush()?;
@@ -157,6 +156,25 @@ impl<'f> Filler<'f> {
 
     /// Writes all that is planned.
     pub(super) fn flush(&mut self) -> Result<()> {
+        let written = self.write_planned();
+        if written.is_err() {
+            self.remove_temps();
+        }
+        self.places.clear();
+        self.targets.clear();
+        written
+    }
+
+    /// Removes what is not under its final name; what cannot be removed is told by the error that
+    /// led here.
+    fn remove_temps(&self) {
+        let Ok(mut dest) = self.dest.again() else { return };
+        for target in self.targets.iter().filter(|target| target.temp != target.path) {
+            let _ = dest.remove(&target.temp);
+        }
+    }
+
+    fn write_planned(&mut self) -> Result<()> {
         self.places.sort_unstable_by_key(|place| (place.pack, place.block, place.offset, place.target, place.at));
         let jobs = self.jobs();
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -176,10 +194,7 @@ impl<'f> Filler<'f> {
             let results: Vec<Result<()>> =
                 workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
             results.into_iter().collect::<Result<()>>()
-        })?;
-        self.places.clear();
-        self.targets.clear();
-        Ok(())
+        })
     }
 
     /// Cuts the sorted places into jobs, never within a block.
@@ -226,21 +241,24 @@ impl<'f> Filler<'f> {
         // From a raw block, from which little is needed, only that is read.
         let needed: u64 = places.chunk_by(|a, b| a.offset == b.offset).map(|same| u64::from(same[0].len)).sum();
         let in_parts = row.header.codec == 0 && needed * 2 < u64::from(row.header.raw_len);
-        if !in_parts {
-            file.read_block(&row, decoder, raw)?;
-        }
+        // What cannot be had from this pack is looked for in the others.
+        let block_is_readable = in_parts || file.read_block(&row, decoder, raw).is_ok();
         for same in places.chunk_by(|a, b| a.offset == b.offset) {
             let (offset, len) = (same[0].offset as usize, same[0].len as usize);
-            let bytes = if in_parts {
-                file.read_part(&row, same[0].offset, same[0].len, decoder, raw)?;
-                &raw[..]
+            let here = if in_parts {
+                file.read_part(&row, same[0].offset, same[0].len, decoder, raw).ok().map(|()| &raw[..])
             } else {
-                raw.get(offset..offset + len).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is too short"))?
+                Some(&raw[..]).filter(|_| block_is_readable).and_then(|raw| raw.get(offset..offset + len))
             };
-            if ChunkId::of(bytes) != same[0].chunk {
-                return Err(wrong_bytes("chunk", &same[0].chunk.to_string()))
-                    .map_err(|error| error.within(format!("cannot restore {}", self.targets[same[0].target as usize].path)));
-            }
+            let elsewhere;
+            let bytes = match here.filter(|bytes| ChunkId::of(bytes) == same[0].chunk) {
+                Some(bytes) => bytes,
+                None => {
+                    let path = &self.targets[same[0].target as usize].path;
+                    elsewhere = self.store.read_chunk(same[0].chunk).map_err(|error| error.within(format!("cannot restore {path}")))?;
+                    &elsewhere[..]
+                }
+            };
             for place in same {
                 self.write(place, bytes, dest)?;
             }

@@ -7,9 +7,10 @@ pub(in crate::ops) mod dest;
 mod fill;
 pub(in crate::ops) mod survey;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use crate::store::resolve::Resolved;
 use crate::store::{STORE_DIR, Store};
 use dest::{Dest, There, temp_beside};
 use fill::{Filler, Mode};
-use survey::{Content, State, compare_all, content_of, extras, is_wanted, unknown};
+use survey::{Content, Obstacle, State, compare_all, content_of, extras, is_wanted, obstacles, unknown};
 
 /// What the folder beside DEST is called while it is filled.
 const PARTIAL_PREFIX: &str = ".art-partial-";
@@ -79,9 +80,9 @@ pub fn restore(store: &Store, context: &Context<'_>, found: &Resolved, dest: &Pa
     context.progress.expect(manifest.file_count, manifest.size_bytes);
     context.progress.all_expected();
     match fs::metadata(dest) {
-        Ok(meta) if meta.is_dir() => restore.into_existing(dest),
+        Ok(meta) if meta.is_dir() => restore.fill_existing(dest),
         Ok(_) => Err(Error::usage(format!("cannot restore into {}: it is not a directory", quote_path(dest)))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => restore.into_new(dest),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => restore.fill_new(dest),
         Err(e) => Err(Error::io("read", dest, e)),
     }
 }
@@ -110,7 +111,7 @@ impl Restore<'_> {
     }
 
     /// Fills a directory beside DEST and renames it.
-    fn into_new(&self, dest: &Path) -> Result<RestoreOutcome> {
+    fn fill_new(&self, dest: &Path) -> Result<RestoreOutcome> {
         let mut outcome = RestoreOutcome { path: dest.to_owned(), ..RestoreOutcome::default() };
         if self.options.dry_run {
             for entry in self.entries()? {
@@ -169,19 +170,28 @@ impl Restore<'_> {
     }
 
     /// Compares first, and then writes what is missing and replaces what may be replaced.
-    fn into_existing(&self, path: &Path) -> Result<RestoreOutcome> {
+    fn fill_existing(&self, path: &Path) -> Result<RestoreOutcome> {
         let mut outcome = RestoreOutcome { path: path.to_owned(), ..RestoreOutcome::default() };
         let root = Dest::open(path)?;
         self.check_names(path)?;
         self.context.progress.phase("comparing");
-        let (mut states, mut differing) = (Vec::new(), Vec::new());
+        let (mut states, mut differing, mut blocking) = (Vec::new(), Vec::new(), Vec::<Obstacle>::new());
+        let mut empty_dirs = HashSet::new();
+        let mut here = root.again()?;
         compare_all(self.store, self.found.version.record.manifest, &self.options.prefixes, &root, self.context, &mut |entry, state| {
             outcome.count(&entry);
             if let EntryKind::Symlink(target) = &entry.kind {
                 self.check_link(&entry.path, &target.0)?;
             }
-            if let State::Differs(content) = &state {
-                differing.push((entry.path, content.clone()));
+            if entry.kind == EntryKind::EmptyDir {
+                empty_dirs.insert(entry.path.as_bytes().to_vec());
+            }
+            match &state {
+                State::Differs(Content::Other) if blocking.last().is_none_or(|last| !entry.path.is_below(last.path.as_bytes())) => {
+                    blocking.extend(obstacles(&mut here, &entry.path)?);
+                }
+                State::Differs(content) => differing.push((entry.path, content.clone())),
+                _ => {}
             }
             states.push(match state {
                 State::Same => Todo::Keep,
@@ -190,14 +200,21 @@ impl Restore<'_> {
             });
             Ok(())
         })?;
-        let extra = if self.options.exact { self.find_extras(path, &root)? } else { Vec::new() };
+        let mut extra = if self.options.exact { self.find_extras(path, &root)? } else { Vec::new() };
+        differing.extend(blocking.iter().map(|obstacle| (obstacle.path.clone(), obstacle.content.clone())));
         outcome.in_the_way = self.in_the_way(differing.iter().chain(&extra))?;
         if !outcome.in_the_way.is_empty() {
             return Ok(outcome);
         }
         self.context.progress.phase("restoring");
+        let cleared = self.clear(&mut here, blocking)?;
+        extra.retain(|(path, _)| !cleared.contains(path));
+        if self.options.exact {
+            outcome.removed.extend(cleared);
+        }
         self.write_all(&root, &states, &mut outcome)?;
-        self.remove(&root, extra, &mut outcome);
+        self.remove(&mut here, extra, &empty_dirs, &mut outcome)?;
+        outcome.removed.sort();
         Ok(outcome)
     }
 
@@ -216,9 +233,6 @@ impl Restore<'_> {
                 outcome.restored.push(entry.path);
                 continue;
             }
-            if *todo == Todo::Write {
-                self.clear_way(&mut here, &entry.path)?;
-            }
             match (&entry.kind, todo) {
                 (EntryKind::File(body), Todo::SetMode) => {
                     if let There::File(stat) = here.look(&entry.path)? {
@@ -227,7 +241,7 @@ impl Restore<'_> {
                 }
                 (EntryKind::File(body), _) => filler.add(entry.path, body)?,
                 (EntryKind::EmptyDir, _) => {
-                    if matches!(here.look(&entry.path)?, There::File(_) | There::Symlink(_)) {
+                    if matches!(here.look(&entry.path)?, There::File(_) | There::Symlink(_) | There::Special) {
                         here.remove(&entry.path)?;
                     }
                     here.make_dir(&entry.path)?;
@@ -242,17 +256,22 @@ impl Restore<'_> {
         if links.is_empty() { Ok(()) } else { self.make_links(&mut here, &links) }
     }
 
-    /// Removes what stands where a directory above a path has to be; it was judged before.
-    fn clear_way(&self, here: &mut Dest, path: &EntryPath) -> Result<()> {
-        let mut end = 0;
-        while let Some(at) = path.as_bytes()[end..].iter().position(|&b| b == b'/') {
-            let above = EntryPath::new(&path.as_bytes()[..end + at]).map_err(|why| Error::failed(why.to_string()))?;
-            if matches!(here.look(&above)?, There::File(_) | There::Symlink(_)) {
-                here.remove(&above)?;
+    /// Removes what stands in the place of entries, which was judged before; returns the files.
+    fn clear(&self, here: &mut Dest, blocking: Vec<Obstacle>) -> Result<Vec<EntryPath>> {
+        let mut cleared = Vec::new();
+        for obstacle in blocking {
+            if obstacle.is_dir {
+                if !self.options.dry_run && !here.remove_empty_dir(obstacle.path.as_bytes()) {
+                    return Err(Error::failed(format!("cannot remove the directory {}", quote_path(&here.shown(&obstacle.path)))));
+                }
+                continue;
             }
-            end += at + 1;
+            if !self.options.dry_run {
+                here.remove(&obstacle.path)?;
+            }
+            cleared.push(obstacle.path);
         }
-        Ok(())
+        Ok(cleared)
     }
 
     fn make_links(&self, here: &mut Dest, only: &HashSet<EntryPath>) -> Result<()> {
@@ -285,25 +304,36 @@ impl Restore<'_> {
             return Ok(Vec::new());
         }
         let unknown = unknown(self.store, &self.found.history, differing.clone().map(|(_, content)| content.clone()))?;
-        Ok(differing.filter(|(_, content)| *content != Content::Other && unknown.contains(content)).map(|(path, _)| path.clone()).collect())
+        let unknown = differing.filter(|(_, content)| *content != Content::Other && unknown.contains(content));
+        // What stands where an entry belongs may be extra, too.
+        Ok(unknown.map(|(path, _)| path.clone()).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    fn remove(&self, root: &Dest, extra: Vec<(EntryPath, Content)>, outcome: &mut RestoreOutcome) {
-        let Ok(mut here) = root.again() else { return };
+    /// Removes what is extra, and the directories that this empties, but for those that the
+    /// version has as empty ones.
+    fn remove(
+        &self,
+        here: &mut Dest,
+        extra: Vec<(EntryPath, Content)>,
+        empty_dirs: &HashSet<Vec<u8>>,
+        outcome: &mut RestoreOutcome,
+    ) -> Result<()> {
         for (path, content) in extra {
-            let gone = self.options.dry_run
-                || if content == Content::Other { here.remove_empty_dir(path.as_bytes()) } else { here.remove(&path).is_ok() };
-            if !gone {
-                self.context.progress.warn(&format!("cannot remove {}", quote(path.as_bytes())));
-                continue;
-            }
-            // Directories that are empty now go, too.
-            let mut dir = path.split_name().0;
-            while !self.options.dry_run && !dir.is_empty() && here.remove_empty_dir(dir) {
-                dir = dir.iter().rposition(|&b| b == b'/').map_or(&[][..], |at| &dir[..at]);
+            if !self.options.dry_run {
+                if content != Content::Other {
+                    here.remove(&path)?;
+                } else if !here.remove_empty_dir(path.as_bytes()) {
+                    self.context.progress.warn(&format!("cannot remove {}: it is not empty", quote(path.as_bytes())));
+                    continue;
+                }
+                let mut dir = path.split_name().0;
+                while !dir.is_empty() && !empty_dirs.contains(dir) && here.remove_empty_dir(dir) {
+                    dir = dir.iter().rposition(|&b| b == b'/').map_or(&[][..], |at| &dir[..at]);
+                }
             }
             outcome.removed.push(path);
         }
+        Ok(())
     }
 
     fn check_link(&self, path: &EntryPath, target: &[u8]) -> Result<()> {
@@ -366,11 +396,8 @@ pub(in crate::ops) fn no_such_path(version: &Version, path: &EntryPath) -> Error
 
 fn check_dest(store: &Store, dest: &Path, options: &RestoreOptions) -> Result<()> {
     let root = store.root().canonicalize().map_err(|e| Error::io("read", store.root(), e))?;
-    // What is not there yet has the nearest parent that is.
-    let place = dest
-        .ancestors()
-        .find_map(|dir| if dir.as_os_str().is_empty() { Path::new(".").canonicalize().ok() } else { dir.canonicalize().ok() });
-    if place.as_ref().is_some_and(|place| place.starts_with(&root)) {
+    let place = real_place(dest).map_err(|e| Error::io("find", dest, e))?;
+    if place.starts_with(&root) {
         return Err(Error::usage(format!("cannot restore into {}: it lies inside the store", quote_path(dest)))
             .hint("choose a directory outside `.artifacts`"));
     }
@@ -382,13 +409,27 @@ fn check_dest(store: &Store, dest: &Path, options: &RestoreOptions) -> Result<()
         "holds a store"
     } else if dest.join(".git").exists() {
         "holds a git repo"
-    } else if project.is_some_and(|project| place == Some(project)) {
-        "is the project's root"
+    } else if project.is_some_and(|project| project.starts_with(&place)) {
+        "holds the project's root"
     } else {
         return Ok(());
     };
     Err(Error::refused(format!("cannot check out into {}: it {reason}, and what the version does not have would go", quote_path(dest)))
         .hint("check out into a directory of its own, or use `art get`, which removes nothing"))
+}
+
+/// Returns where a path leads, also if the end of it is not there yet.
+fn real_place(path: &Path) -> io::Result<PathBuf> {
+    let mut place = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        if part == Component::ParentDir {
+            place.pop();
+        } else {
+            place.push(part);
+            place = place.canonicalize().unwrap_or(place);
+        }
+    }
+    Ok(place)
 }
 
 /// Removes directories that killed restores left beside: unlocked and older than an hour.

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use walkdir::WalkDir;
 
 use super::dest::{Dest, There};
 use crate::context::Context;
@@ -14,6 +17,7 @@ use crate::format::path::EntryPath;
 use crate::id::{FileDigest, PageId};
 use crate::ops::put::walk::{FoundKind, SourceWalk};
 use crate::ops::put::{LinkPolicy, PutOptions};
+use crate::quote::{quote, quote_path};
 use crate::refs::history::History;
 use crate::store::Store;
 
@@ -40,6 +44,15 @@ pub(in crate::ops) enum Content {
     Symlink(Vec<u8>),
     /// A directory, or something that no version can hold.
     Other,
+}
+
+/// Something that has to go before an entry can be restored.
+#[derive(Debug)]
+pub(in crate::ops) struct Obstacle {
+    pub(in crate::ops) path: EntryPath,
+    pub(in crate::ops) content: Content,
+    /// Whether it is a directory; all that lies in it comes before it.
+    pub(in crate::ops) is_dir: bool,
 }
 
 /// Compares entries with what is on disk; the answers are in order. Files are hashed on all
@@ -133,6 +146,45 @@ fn digest_of(dest: &mut Dest, path: &EntryPath) -> Result<FileDigest> {
             Err(e) => return Err(Error::io("read", &dest.shown(path), e)),
         }
     }
+}
+
+/// Lists what stands in the place of an entry as a directory, with all that lies in it, or what
+/// stands as something else in the place of a directory above it.
+pub(in crate::ops) fn obstacles(dest: &mut Dest, entry: &EntryPath) -> Result<Vec<Obstacle>> {
+    match dest.look(entry)? {
+        There::Dir => list_all(dest, entry),
+        There::Blocked => blocker(dest, entry).map(Vec::from_iter),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn list_all(dest: &mut Dest, dir: &EntryPath) -> Result<Vec<Obstacle>> {
+    let top = dest.shown(dir);
+    let mut all = Vec::new();
+    for found in WalkDir::new(&top).contents_first(true) {
+        let found = found.map_err(|e| Error::failed(format!("cannot list {}", quote_path(&top))).because(e))?;
+        let below = found.path().strip_prefix(&top).unwrap_or(Path::new("")).as_os_str().as_bytes();
+        let path = if below.is_empty() { dir.as_bytes().to_vec() } else { [dir.as_bytes(), b"/", below].concat() };
+        let path = EntryPath::new(path).map_err(|_| {
+            Error::refused(format!("cannot restore {}: a directory with a repo or a store stands in its place", quote(dir.as_bytes())))
+                .hint("move that directory away, or restore into another one")
+        })?;
+        let content = content_of(dest, &path)?;
+        all.push(Obstacle { path, content, is_dir: found.file_type().is_dir() });
+    }
+    Ok(all)
+}
+
+fn blocker(dest: &mut Dest, entry: &EntryPath) -> Result<Option<Obstacle>> {
+    let ends = entry.as_bytes().iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+    for end in ends {
+        let path = EntryPath::new(&entry.as_bytes()[..end]).map_err(|why| Error::failed(why.to_string()))?;
+        if !matches!(dest.look(&path)?, There::Dir) {
+            let content = content_of(dest, &path)?;
+            return Ok(Some(Obstacle { path, content, is_dir: false }));
+        }
+    }
+    Ok(None)
 }
 
 /// Lists what a directory holds beyond the entries of a version: files and links, and empty

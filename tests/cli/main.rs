@@ -1,0 +1,14 @@
+//! The `art` command from outside: standard output, standard error and exit codes, in an
+//! environment that the machine's own settings do not reach.
+
+#![allow(clippy::unwrap_used, reason = "these are tests; the lint sees only functions marked as such")]
+
+mod alias;
+mod cat;
+mod docs;
+mod env;
+mod errors;
+mod fsck;
+mod init;
+mod listing;
+mod plumbing;
