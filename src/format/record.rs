@@ -190,6 +190,11 @@ impl std::error::Error for RecordError {}
 impl Record {
     /// Encodes the record as its line and names it.
     pub fn encode(&self) -> Result<(RecordId, Vec<u8>), RecordError> {
+        let line = self.line()?;
+        Ok((RecordId::of(&line), line))
+    }
+
+    fn line(&self) -> Result<Vec<u8>, RecordError> {
         self.check()?;
         let value = serde_json::to_value(self).map_err(RecordError::Json)?;
         let mut line = canonical_json(&value);
@@ -197,7 +202,7 @@ impl Record {
         if line.len() > RECORD_LEN_MAX {
             return Err(RecordError::Length(line.len()));
         }
-        Ok((RecordId::of(&line), line))
+        Ok(line)
     }
 
     /// Decodes a line. The caller has checked that it hashes to its name.
@@ -206,8 +211,7 @@ impl Record {
             return Err(RecordError::Length(line.len()));
         }
         let record: Record = serde_json::from_slice(line).map_err(RecordError::Json)?;
-        let (_, again) = record.encode()?;
-        if again != line {
+        if record.line()? != line {
             return Err(RecordError::NotCanonical);
         }
         Ok(record)
@@ -233,7 +237,7 @@ impl Record {
 pub fn canonical_json(value: &Value) -> Vec<u8> {
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, Canonical);
-    sorted(value).serialize(&mut serializer).expect("a JSON value always encodes");
+    Sorted(value).serialize(&mut serializer).expect("a JSON value always encodes");
     json
 }
 
@@ -276,15 +280,20 @@ fn check_depth(metadata: &Metadata) -> Result<(), RecordError> {
     if metadata.values().any(|value| depth(value) > METADATA_DEPTH_MAX) { Err(RecordError::Limit("depth of metadata")) } else { Ok(()) }
 }
 
-/// Rebuilds objects in the order of their keys, whatever order the map type keeps.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let ordered: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(ordered.into_iter().map(|(key, value)| (key.clone(), value)).collect())
+/// A value whose objects are written in the order of their keys, whatever order the map keeps.
+struct Sorted<'v>(&'v Value);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(map) => {
+                let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
+                pairs.sort_unstable_by_key(|(key, _)| *key);
+                serializer.collect_map(pairs.into_iter().map(|(key, value)| (key, Sorted(value))))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Sorted)),
+            other => other.serialize(serializer),
         }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
     }
 }
 

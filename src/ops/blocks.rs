@@ -56,7 +56,7 @@ impl BlockReader {
         let range = self.load(location)?;
         let name = run.chunk.to_string();
         if ChunkId::of(&self.raw[range.clone()]) != run.chunk {
-            return Err(wrong_bytes("chunk", &name));
+            return Err(wrong_bytes("chunk", &name, location));
         }
         if range.len() != run.len as usize {
             return Err(damaged("chunk", &name[..16], "it is not as long as the manifest says"));

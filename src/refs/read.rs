@@ -142,13 +142,14 @@ pub fn parse_record_name(name: &str) -> Option<(u64, String)> {
 
 /// Reads one record; the inner error says why the bytes are not it.
 pub fn read_record(path: &Path, hash16: &str) -> Result<Result<(RecordId, Record), String>> {
-    let mut line = Vec::new();
-    let mut file = match open_regular(path) {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Ok(Err(e.to_string())),
         Err(e) => return Err(Error::io("read", path, e)),
     };
-    file.by_ref().take(RECORD_LEN_MAX as u64 + 1).read_to_end(&mut line).map_err(|e| Error::io("read", path, e))?;
+    // With one byte of room more than most records have, a single read shows the end as well.
+    let mut line = Vec::with_capacity(1024);
+    file.take(RECORD_LEN_MAX as u64 + 1).read_to_end(&mut line).map_err(|e| Error::io("read", path, e))?;
     let id = RecordId::of(&line);
     if !id.has_hex_prefix(hash16) {
         return Ok(Err("its bytes do not match its name".into()));

@@ -192,10 +192,19 @@ impl Dest {
     }
 }
 
+/// What the names of files that are being written begin with.
+const TEMP_PREFIX: &str = ".art-tmp-";
+
 /// Returns a name beside `path` that nothing else uses.
-pub(in crate::ops) fn temp_beside(path: &EntryPath, tag: &str, number: u64) -> Result<EntryPath> {
+pub(in crate::ops) fn temp_beside(path: &EntryPath, number: u64) -> Result<EntryPath> {
     let (dir, _) = path.split_name();
-    let name = format!(".art-{tag}-{number}").into_bytes();
+    let name = format!("{TEMP_PREFIX}{}-{number}", std::process::id()).into_bytes();
     let bytes = if dir.is_empty() { name } else { [dir, b"/", &name[..]].concat() };
     EntryPath::new(bytes).map_err(|why| Error::failed(format!("cannot restore {}: {why}", quote(path.as_bytes()))))
+}
+
+/// Whether a path is one that a killed restore has left: nobody's work.
+pub(in crate::ops) fn is_temp(path: &EntryPath) -> bool {
+    let rest = path.split_name().1.strip_prefix(TEMP_PREFIX.as_bytes());
+    rest.is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'-'))
 }

@@ -98,7 +98,7 @@ impl<'f> Filler<'f> {
             Mode::Fresh => path.clone(),
             Mode::InUse => {
                 self.temps += 1;
-                temp_beside(&path, &format!("tmp{}", std::process::id()), self.temps)?
+                temp_beside(&path, self.temps)?
             }
         };
         let number = self.targets.len() as u32;

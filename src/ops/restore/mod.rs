@@ -26,6 +26,9 @@ use dest::{Dest, There, temp_beside};
 use fill::{Filler, Mode};
 use survey::{Content, Obstacle, State, compare_all, content_of, extras, is_wanted, obstacles, unknown};
 
+/// Where the numbers of links' temporary names begin, far beyond those of files.
+const LINK_NUMBERS: u64 = 1 << 48;
+
 /// What the folder beside DEST is called while it is filled.
 const PARTIAL_PREFIX: &str = ".art-partial-";
 
@@ -280,7 +283,7 @@ impl Restore<'_> {
             if let EntryKind::Symlink(target) = &entry.kind
                 && (only.is_empty() || only.contains(&entry.path))
             {
-                let temp = temp_beside(&entry.path, &format!("link{}", std::process::id()), number as u64)?;
+                let temp = temp_beside(&entry.path, LINK_NUMBERS + number as u64)?;
                 here.make_link(&entry.path, &target.0, &temp)?;
             }
         }
