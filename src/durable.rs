@@ -139,9 +139,12 @@ impl Disk {
     /// Removes temporary files of writers that died: unlocked and older than an hour by the
     /// file system's own clock.
     pub fn sweep(&self) -> Result<()> {
+        let left: Vec<_> = fs::read_dir(&self.tmp).into_iter().flatten().flatten().collect();
+        if left.is_empty() {
+            return Ok(());
+        }
         let now = self.file_system_time()?;
-        let Ok(entries) = fs::read_dir(&self.tmp) else { return Ok(()) };
-        for entry in entries.flatten() {
+        for entry in left {
             let stale = || -> io::Result<bool> {
                 let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
                 Ok(age > TEMP_AGE_MAX && lock::try_lock(&File::open(entry.path())?, Mode::Exclusive).is_ok())

@@ -154,20 +154,32 @@ impl<K> FromStr for Id<K> {
     }
 }
 
-// In JSON a hex string; in the binary encoding the bare 32 bytes.
+// In JSON a hex string; in the binary encoding the bare 32 bytes. They go as four little-endian
+// numbers, which are the same bytes there and an eighth of the calls.
 impl<K> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let mut words = [0; HASH_LEN / 8];
+        for (word, bytes) in words.iter_mut().zip(self.0.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        words.serialize(serializer)
     }
 }
 
 impl<'de, K> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id<K>, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-        } else {
-            <[u8; HASH_LEN]>::deserialize(deserializer).map(Id::from_bytes)
+            return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
         }
+        let words = <[u64; HASH_LEN / 8]>::deserialize(deserializer)?;
+        let mut bytes = [0; HASH_LEN];
+        for (word, bytes) in words.into_iter().zip(bytes.as_chunks_mut().0) {
+            *bytes = word.to_le_bytes();
+        }
+        Ok(Id::from_bytes(bytes))
     }
 }
 
@@ -183,6 +195,13 @@ mod tests {
         assert_eq!(id.to_string().to_uppercase().parse::<ChunkId>(), Err(ParseIdError));
         assert_eq!("ab".parse::<ChunkId>(), Err(ParseIdError));
         assert_eq!(id.short(8), "ea8f163d");
+    }
+
+    #[test]
+    fn the_binary_encoding_is_the_bare_bytes() {
+        let id = ChunkId::of(b"hello");
+        assert_eq!(crate::codec::encode(&id), id.as_bytes());
+        assert_eq!(crate::codec::decode::<ChunkId>(id.as_bytes()).unwrap(), id);
     }
 
     #[test]

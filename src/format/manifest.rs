@@ -383,6 +383,9 @@ impl EntryKind {
 
 impl FileBody {
     fn check(&self) -> Result<(), PageError> {
+        if self.size_bytes == 0 && self.digest != FileDigest::of(b"") {
+            return Err(PageError::Rule("an empty file's digest is not that of nothing"));
+        }
         match &self.chunks {
             ChunkList::Whole if self.size_bytes <= CHUNK_LEN_MAX as u64 => Ok(()),
             ChunkList::Whole => Err(PageError::Rule("a long file is said to be one chunk")),

@@ -172,6 +172,8 @@ pub enum RecordError {
     NotCanonical,
     /// A value is beyond its limit.
     Limit(&'static str),
+    /// A value that says nothing stands there.
+    Empty(&'static str),
 }
 
 impl fmt::Display for RecordError {
@@ -181,6 +183,7 @@ impl fmt::Display for RecordError {
             RecordError::Json(error) => write!(f, "it is not a record that this program knows: {error}"),
             RecordError::NotCanonical => f.write_str("it is not written in the canonical form"),
             RecordError::Limit(what) => write!(f, "its {what} is beyond the limit"),
+            RecordError::Empty(what) => write!(f, "its {what} says nothing and is not left out"),
         }
     }
 }
@@ -229,7 +232,21 @@ impl Record {
         if tag_lists.iter().any(|tags| tags.len() > TAGS_MAX || !tags.is_sorted_by(|a, b| a < b)) {
             return Err(RecordError::Limit("list of tags"));
         }
+        if let Record::Version(version) = self {
+            version.check_omitted()?;
+        }
         check_depth(metadata)
+    }
+}
+
+impl VersionRecord {
+    /// In an edit an empty description or a zero takes away what was said; in a version there is
+    /// nothing yet to take away.
+    fn check_omitted(&self) -> Result<(), RecordError> {
+        let is_empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
+        let members =
+            [(is_empty(&self.description), "description"), (is_empty(&self.run), "run"), (self.ttl_seconds == Some(0), "time to live")];
+        members.into_iter().find(|(empty, _)| *empty).map_or(Ok(()), |(_, what)| Err(RecordError::Empty(what)))
     }
 }
 

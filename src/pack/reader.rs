@@ -10,8 +10,9 @@ use rustix::fs::{Mode, OFlags, open};
 use super::pack_path;
 use crate::chunk::compress::{Codec, Decoder};
 use crate::error::{Error, Result, damaged};
-use crate::format::pack::{BlockRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer};
-use crate::id::PackId;
+use crate::format::manifest::PageType;
+use crate::format::pack::{BlockRow, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer};
+use crate::id::{ChunkId, HASH_LEN, PackId};
 
 /// A pack whose table is in memory. Its file is opened when it is read.
 #[derive(Debug)]
@@ -64,6 +65,33 @@ impl Pack {
     /// Hashes the whole file against its name.
     pub fn verify(&self) -> Result<()> {
         verify_file(&self.path, self.id)
+    }
+
+    /// Hashes everything in the pack against its table: a whole file tells only that it is what
+    /// somebody wrote, who may have written anything.
+    pub fn verify_contents(&self) -> Result<()> {
+        let mut rows: Vec<ChunkRow> = (0..self.table.chunk_count()).filter_map(|slot| self.table.chunk(slot)).collect();
+        rows.sort_unstable_by_key(|row| (row.block, row.offset));
+        let (mut file, mut decoder, mut raw) = (self.file()?, Decoder::new(), Vec::new());
+        for rows in rows.chunk_by(|a, b| a.block == b.block) {
+            let block = self.table.block(rows[0].block).ok_or_else(|| file.damaged("a block is missing"))?;
+            file.read_block(&block, &mut decoder, &mut raw)?;
+            for row in rows {
+                let start = row.offset as usize;
+                let bytes = raw.get(start..start + row.len as usize).ok_or_else(|| file.damaged("a block is too short"))?;
+                if !self.is_named(bytes, &row.hash) {
+                    return Err(file.damaged("what it holds is not what its table says"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_named(&self, bytes: &[u8], name: &[u8; HASH_LEN]) -> bool {
+        match self.class {
+            PackClass::Data => ChunkId::of(bytes).as_bytes() == name,
+            PackClass::Meta => PageType::peek(bytes).is_some_and(|kind| kind.id_of(bytes).as_bytes() == name),
+        }
     }
 }
 

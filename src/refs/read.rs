@@ -57,7 +57,7 @@ pub fn artifacts(root: &Path) -> Result<Vec<Name>> {
 /// Reads every record of one artifact.
 ///
 /// On a disk that folds case, or after a union with one, the records of `Model` may lie in a
-/// folder `model`; the name inside a record decides.
+/// folder `model`; the name inside a record decides which of the two it is.
 pub fn load(root: &Path, artifact: &Name) -> Result<Records> {
     let mut all = Records::default();
     for dir in subdirs(&root.join("refs"))? {
@@ -98,7 +98,9 @@ pub fn load_all(root: &Path) -> Result<Vec<(Name, Records)>> {
     Ok(all.into_iter().collect())
 }
 
-/// Reads the records in one folder of `refs/`, whatever artifacts they are of.
+/// Reads the records in one folder of `refs/`: of the artifacts whose names are the folder's but
+/// for ASCII case. A record of any other lies there by mistake, and would be found by no one who
+/// looks for that artifact.
 fn load_dir(root: &Path, dir: &str) -> Result<Records> {
     let base = Path::new("refs").join(dir);
     let mut records = Records::default();
@@ -107,7 +109,11 @@ fn load_dir(root: &Path, dir: &str) -> Result<Records> {
     for (folder, is_version) in folders {
         for (name, number, hash16) in record_names(&root.join(&folder))? {
             let path = folder.join(name);
-            match read_record(&root.join(&path), &hash16)? {
+            let read = read_record(&root.join(&path), &hash16)?.and_then(|(id, record)| match is_at_home(&record, dir) {
+                true => Ok((id, record)),
+                false => Err("it lies in the folder of another artifact".to_owned()),
+            });
+            match read {
                 Ok((id, Record::Version(record))) if is_version && record.number == number => records.versions.push((id, *record)),
                 Ok((id, Record::Alias(record))) if record.seq == number => records.aliases.push((id, record)),
                 Ok((id, Record::Edit(record))) if record.seq == number => records.edits.push((id, *record)),
@@ -119,6 +125,15 @@ fn load_dir(root: &Path, dir: &str) -> Result<Records> {
         }
     }
     Ok(records)
+}
+
+fn is_at_home(record: &Record, dir: &str) -> bool {
+    let artifact = match record {
+        Record::Version(version) => &version.artifact,
+        Record::Alias(alias) => &alias.artifact,
+        Record::Edit(edit) => &edit.artifact,
+    };
+    artifact.as_str().eq_ignore_ascii_case(dir)
 }
 
 /// Lists file names of the shape `<number>.<hash16>` in a folder; others are strangers.

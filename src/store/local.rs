@@ -43,6 +43,15 @@ pub(crate) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<Pat
     Ok(dir)
 }
 
+/// Says of a store that may not be written to that it is so, whatever failed because of it.
+pub(super) fn told_if_read_only(root: &Path, path: &Path, error: Error) -> Error {
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(kind @ (io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)) => cannot_write(root, path, kind.into()),
+        _ => error,
+    }
+}
+
 fn cannot_write(root: &Path, path: &Path, error: io::Error) -> Error {
     let shown = crate::quote::quote_path(root);
     match error.kind() {

@@ -53,9 +53,9 @@ impl Store {
         let shown = quote_path(root);
         let line = match open_regular(&format) {
             Ok(file) => {
-                let mut line = String::new();
-                file.take(64).read_to_string(&mut line).map_err(|e| Error::io("read", &format, e))?;
-                line
+                let mut line = Vec::new();
+                file.take(64).read_to_end(&mut line).map_err(|e| Error::io("read", &format, e))?;
+                String::from_utf8_lossy(&line).into_owned()
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && root.is_dir() => {
                 return Err(Error::damaged(format!("{shown} is not a store: it has no file `format`"))
@@ -144,6 +144,14 @@ impl Store {
         }
         let index = Index::open(&self.root, class)?;
         Ok(cell.get_or_init(|| index))
+    }
+
+    /// Returns the index of a class of packs if something was looked up in it.
+    pub fn index_if_open(&self, class: PackClass) -> Option<&Index> {
+        match class {
+            PackClass::Data => self.data.get(),
+            PackClass::Meta => self.meta.get(),
+        }
     }
 
     /// Lists the artifacts by name.

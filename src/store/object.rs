@@ -4,7 +4,7 @@ use crate::chunk::compress::Decoder;
 use crate::error::{Error, Result, damaged};
 use crate::format::manifest::{Manifest, Page, PageType};
 use crate::format::pack::PackClass;
-use crate::format::record::Metadata;
+use crate::format::record::{Metadata, RecordError, metadata_json};
 use crate::id::{ChunkId, HASH_LEN, PageId};
 use crate::index::Location;
 use crate::quote::quote;
@@ -15,12 +15,12 @@ use super::Store;
 impl Store {
     /// Finds where a chunk lies.
     pub fn locate_chunk(&self, id: ChunkId) -> Result<Location> {
-        self.locate(PackClass::Data, id.as_bytes())?.ok_or_else(|| missing("chunk", &id.to_string()))
+        self.locate(PackClass::Data, id.as_bytes())?.ok_or_else(|| self.missing(PackClass::Data, "chunk", &id.to_string()))
     }
 
     /// Finds where a page lies.
     pub fn locate_page(&self, id: PageId) -> Result<Location> {
-        self.locate(PackClass::Meta, id.as_bytes())?.ok_or_else(|| missing("page", &id.to_string()))
+        self.locate(PackClass::Meta, id.as_bytes())?.ok_or_else(|| self.missing(PackClass::Meta, "page", &id.to_string()))
     }
 
     /// Finds a chunk or page; on a miss the packs are listed again, once, for a writer may have
@@ -48,18 +48,27 @@ impl Store {
     fn read_checked(&self, class: PackClass, hash: &[u8; HASH_LEN], what: &str, is_right: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
         let name = PageId::from_bytes(*hash).to_string();
         if self.locate(class, hash)?.is_none() {
-            return Err(missing(what, &name));
+            return Err(self.missing(class, what, &name));
         }
         let (mut found, mut failed) = (None, None);
         self.index(class)?.find(hash, |location| {
             match read_at(location) {
                 Ok(bytes) if is_right(&bytes) => found = Some(bytes),
-                Ok(_) => failed = Some(wrong_bytes(what, &name)),
+                Ok(_) => failed = Some(wrong_bytes(what, &name, location)),
                 Err(error) => failed = Some(error),
             }
             found.is_some()
         });
-        found.ok_or_else(|| failed.unwrap_or_else(|| missing(what, &name)))
+        found.ok_or_else(|| failed.unwrap_or_else(|| self.missing(class, what, &name)))
+    }
+
+    /// The error for what is in no pack; it may be in one that is not whole.
+    fn missing(&self, class: PackClass, what: &str, id: &str) -> Error {
+        let torn = self.index(class).map(|index| index.not_arrived()).unwrap_or_default();
+        let torn: Vec<String> =
+            torn.iter().map(|(pack, why)| format!("; pack {} is not whole: {why}", quote(pack.short(16).as_bytes()))).collect();
+        Error::damaged(format!("{what} {} is not in this copy of the store{}", quote(&id.as_bytes()[..16]), torn.concat()))
+            .hint("the version is incomplete here: copy the missing packs from another copy of the store; `art fsck` lists what is missing")
     }
 
     /// Reads and checks a page of a kind.
@@ -97,10 +106,13 @@ impl Store {
                 return Err(damaged("metadata", &id.short(16), "it is longer than metadata may be"));
             }
         }
-        if json.is_empty() {
-            return Ok(Metadata::new());
+        let Some(first) = pages.first() else { return Ok(Metadata::new()) };
+        let wrong = |why: String| damaged("metadata", &first.short(16), why);
+        let metadata: Metadata = serde_json::from_slice(&json).map_err(|e| wrong(e.to_string()))?;
+        if metadata_json(&metadata).map_err(|e| wrong(e.to_string()))? != json {
+            return Err(wrong(RecordError::NotCanonical.to_string()));
         }
-        serde_json::from_slice(&json).map_err(|e| damaged("metadata", &pages[0].short(16), e))
+        Ok(metadata)
     }
 }
 
@@ -113,11 +125,6 @@ pub(crate) fn read_at(location: &Location) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn missing(what: &str, id: &str) -> Error {
-    Error::damaged(format!("{what} {} is not in this copy of the store", quote(&id.as_bytes()[..16])))
-        .hint("the version is incomplete here: copy the missing packs from another copy of the store; `art fsck` lists what is missing")
-}
-
-pub(crate) fn wrong_bytes(what: &str, id: &str) -> Error {
-    damaged(what, &id[..16], "its bytes do not match its name")
+pub(crate) fn wrong_bytes(what: &str, id: &str, location: &Location) -> Error {
+    damaged(what, &id[..16], format!("its bytes do not match its name, in pack {}", quote(location.pack.id.short(16).as_bytes())))
 }

@@ -1,9 +1,12 @@
 //! From what a user typed to a version.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
 use crate::name::{Alias, Name, Ref, Selector};
-use crate::quote::quote;
+use crate::quote::{quote, quote_path};
 use crate::refs::history::{History, Meaning, Version};
+use crate::refs::read::DamagedRecord;
 
 use super::Store;
 
@@ -27,7 +30,8 @@ impl Store {
     /// Reads the history of an artifact that must be there.
     pub fn existing_history(&self, artifact: &Name) -> Result<History> {
         let history = self.history(artifact)?;
-        if history.versions.is_empty() && history.damaged.is_empty() {
+        // An alias or an edit alone tells that there was one, whose records are lost.
+        if history.versions.is_empty() && history.damaged.is_empty() && history.aliases.is_empty() && history.edits.is_empty() {
             let names: Vec<String> = self.artifacts()?.iter().take(8).map(|name| format!("`{name}`")).collect();
             let error = Error::not_found(format!("cannot find artifact {}", quote(artifact.as_str().as_bytes())));
             return Err(match names.len() {
@@ -40,6 +44,7 @@ impl Store {
 }
 
 fn find<'h>(history: &'h History, wanted: &Ref) -> Result<&'h Version> {
+    check_newer_records(history, wanted)?;
     let found = match &wanted.selector {
         Selector::Latest => one(history, wanted, history.latest())?,
         Selector::Number(number) => one(history, wanted, history.numbered(*number))?,
@@ -48,6 +53,43 @@ fn find<'h>(history: &'h History, wanted: &Ref) -> Result<&'h Version> {
         Selector::Prefix(prefix) => by_prefix(history, wanted, prefix)?,
     };
     if wanted.back == 0 { Ok(found) } else { earlier(history, wanted, found) }
+}
+
+/// Refuses `latest` or an alias where the record that decides it cannot be read: what it was
+/// before would be another version without a word.
+fn check_newer_records(history: &History, wanted: &Ref) -> Result<()> {
+    let newest = match &wanted.selector {
+        Selector::Latest => history.versions.iter().map(|version| version.record.number).max(),
+        Selector::Alias(alias) => history.aliases.get(alias).into_iter().flatten().map(|head| head.seq).max(),
+        _ => return Ok(()),
+    };
+    match damaged_record(history, wanted).filter(|record| newest.is_some_and(|newest| record.number > newest)) {
+        Some(record) => Err(unreadable(wanted, record)),
+        None => Ok(()),
+    }
+}
+
+/// Finds the damaged record with the highest number that might be what is wanted.
+fn damaged_record<'h>(history: &'h History, wanted: &Ref) -> Option<&'h DamagedRecord> {
+    let may_be = |record: &&DamagedRecord| match &wanted.selector {
+        Selector::Latest | Selector::Prefix(_) => record.is_version,
+        Selector::Number(number) | Selector::Numbered(number, _) => record.is_version && record.number == *number,
+        Selector::Alias(alias) => record.path.parent().is_some_and(|dir| dir.ends_with(Path::new("aliases").join(alias.as_str()))),
+    };
+    history.damaged.iter().filter(may_be).max_by_key(|record| record.number)
+}
+
+fn unreadable(wanted: &Ref, record: &DamagedRecord) -> Error {
+    Error::damaged(format!(
+        "cannot read the record that {} depends on: {} is damaged: {}",
+        shown(wanted),
+        quote_path(&record.path),
+        record.why
+    ))
+    .hint(format!(
+        "name a version by its number (`art ls {}` lists them), or copy the file from another copy of the store",
+        wanted.artifact
+    ))
 }
 
 fn one<'h>(history: &'h History, wanted: &Ref, meaning: Meaning<'h>) -> Result<&'h Version> {
@@ -125,9 +167,8 @@ fn ambiguous(wanted: &Ref, versions: &[&Version]) -> Error {
 }
 
 fn not_found(history: &History, wanted: &Ref) -> Error {
-    if let Some(record) = history.damaged.iter().find(|record| record.is_version && wanted.selector == Selector::Number(record.number)) {
-        return Error::damaged(format!("cannot read the record of {}: {}", shown(wanted), record.why))
-            .hint("run `art fsck` for the whole picture");
+    if let Some(record) = damaged_record(history, wanted) {
+        return unreadable(wanted, record);
     }
     let error = Error::not_found(format!("cannot find version {}", shown(wanted)));
     match history.latest() {

@@ -1,7 +1,8 @@
 //! A writer's session: the lock it holds, and what it knows to be safe on this disk.
 //!
 //! Nothing may be acknowledged that rests on a pack which is merely there. A pack counts when
-//! this store's writers published it, or when it was adopted: hashed whole and synced.
+//! this store's writers published it, or when it was adopted: hashed whole, as is all it holds, and
+//! synced.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -14,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::id::{HASH_LEN, PackId, PageId, RecordId};
-use crate::index::Location;
+use crate::index::{Index, Location};
 use crate::lock::{Lock, Mode};
 use crate::pack::pack_path;
-use crate::pack::reader::{Pack, verify_file};
+use crate::pack::reader::{Opened, Pack, verify_file};
 use crate::pack::writer::FinishedPack;
 use crate::quote::quote_path;
 use crate::refs::write;
@@ -46,7 +47,8 @@ impl<'a> Session<'a> {
     pub fn begin(store: &'a Store, context: &'a Context<'a>) -> Result<Session<'a>> {
         store.check_features(Need::Write)?;
         let local = local::find_or_create(store.root(), context.progress)?;
-        let lock = Lock::take(&local.join("lock"), Mode::Shared, context.wait, context.progress)?;
+        let lock = Lock::take(&local.join("lock"), Mode::Shared, context.wait, context.progress)
+            .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
         let disk = Disk::new(store.root(), &local)?;
         disk.sweep()?;
         Ok(Session { store, context, disk, local, lock, packs: Mutex::default() })
@@ -76,6 +78,12 @@ impl<'a> Session<'a> {
     /// is adopted for it.
     pub fn has(&self, class: PackClass, hash: &[u8; HASH_LEN]) -> Result<bool> {
         Ok(self.store.index(class)?.find(hash, |location| self.rely_on(location)).is_some())
+    }
+
+    /// Lists the packs again; returns whether there are new ones.
+    pub fn list_packs_again(&self) -> Result<bool> {
+        let (data, meta) = (self.store.index(PackClass::Data)?.refresh()?, self.store.index(PackClass::Meta)?.refresh()?);
+        Ok(data || meta)
     }
 
     /// Publishes a finished pack and adds it to the index.
@@ -129,10 +137,15 @@ impl<'a> Session<'a> {
     /// Moves files in a pack's place that never became whole packs, and that nothing has written
     /// to for an hour, to `quarantine/`, so that the copy can be run again.
     pub fn quarantine_torn_packs(&self) -> Result<()> {
-        let now = self.disk.file_system_time()?;
         for class in [PackClass::Data, PackClass::Meta] {
-            for (id, why) in self.store.index(class)?.not_arrived() {
+            let torn = self.store.index_if_open(class).map(Index::not_arrived).unwrap_or_default();
+            for (id, why) in torn {
+                // It may have arrived, or been stored again, since it was listed.
+                if let Opened::Pack(_) = Pack::open(self.store.root(), class, id) {
+                    continue;
+                }
                 let path = self.store.root().join(pack_path(class, id));
+                let now = self.disk.file_system_time()?;
                 let changed = fs::symlink_metadata(&path).and_then(|meta| meta.modified());
                 if changed.is_ok_and(|changed| now.duration_since(changed).unwrap_or_default() > TEMP_AGE_MAX) {
                     let dir = self.store.root().join("quarantine");
@@ -155,7 +168,7 @@ impl<'a> Session<'a> {
             Ok(())
         } else {
             self.context.progress.phase("checking a pack that was copied in");
-            location.pack.verify().and_then(|()| self.disk.adopt(&relative))
+            location.pack.verify().and_then(|()| location.pack.verify_contents()).and_then(|()| self.disk.adopt(&relative))
         };
         if let Err(error) = &result {
             // What it holds is stored again from the source, in another pack.

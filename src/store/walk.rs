@@ -1,7 +1,7 @@
 //! Walks the trees of a version: its entries in order, the chunks of a file in order.
 //!
 //! Memory is bounded by the depth of the tree. What a page can only break together with others
-//! is checked here: order over the whole walk, counts, levels, no file used as a directory.
+//! is checked here: order over the whole walk, sums, levels, no file used as a directory.
 
 use crate::error::{Result, damaged};
 use crate::format::manifest::{
@@ -16,8 +16,8 @@ use super::Store;
 pub struct EntryWalk<'s> {
     store: &'s Store,
     id: PageId,
-    expected: u64,
-    seen: u64,
+    expected: Totals,
+    seen: Totals,
     open: Vec<std::vec::IntoIter<EntryChild>>,
     level: u32,
     entries: std::vec::IntoIter<Entry>,
@@ -25,6 +25,14 @@ pub struct EntryWalk<'s> {
     leaves: Vec<EntryPath>,
     prefix: Vec<u8>,
     failed: bool,
+}
+
+/// What a manifest says of its entries together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    entries: u64,
+    files: u64,
+    bytes: u64,
 }
 
 impl Store {
@@ -39,8 +47,8 @@ impl Store {
         let mut walk = EntryWalk {
             store: self,
             id,
-            expected: manifest.entry_count,
-            seen: 0,
+            expected: Totals { entries: manifest.entry_count, files: manifest.file_count, bytes: manifest.size_bytes },
+            seen: Totals::default(),
             open: Vec::new(),
             level: 0,
             entries: Vec::new().into_iter(),
@@ -100,15 +108,19 @@ impl Store {
         }
         let index = self.chunk_index(tree)?;
         for row in index.rows {
-            let mut left = row.chunks;
+            let wrong = |why| damaged("page", &row.page.short(16), why);
+            let (mut chunks, mut bytes) = (row.chunks, row.bytes);
             self.chunk_tree(ChunkTree { level: tree.level - 1, page: row.page }, &mut |run| {
-                left = left
-                    .checked_sub(run.count)
-                    .ok_or_else(|| damaged("page", &row.page.short(16), "it has more chunks than its parent says"))?;
+                if chunks == row.chunks && run.chunk != row.first {
+                    return Err(wrong("it does not begin with the chunk that its parent says"));
+                }
+                chunks = chunks.checked_sub(run.count).ok_or_else(|| wrong("it has more chunks than its parent says"))?;
+                let run_bytes = u64::from(run.len).checked_mul(run.count);
+                bytes = run_bytes.and_then(|run| bytes.checked_sub(run)).ok_or_else(|| wrong("it has more bytes than its parent says"))?;
                 each(run)
             })?;
-            if left > 0 {
-                return Err(damaged("page", &row.page.short(16), "it has fewer chunks than its parent says"));
+            if (chunks, bytes) != (0, 0) {
+                return Err(wrong("it has fewer chunks or bytes than its parent says"));
             }
         }
         Ok(())
@@ -146,13 +158,15 @@ impl EntryWalk<'_> {
             };
             let next = rows.as_slice().first().map(|next| next.first.clone());
             if self.is_outside(&child, next.as_ref()) {
-                self.seen = self.seen.saturating_add(child.entries);
+                self.seen.entries = self.seen.entries.saturating_add(child.entries);
                 continue;
             }
             self.descend(&child)?;
         }
-        if self.seen != self.expected {
-            return Err(damaged("manifest", &self.id.short(16), "it has not as many entries as it says"));
+        // Of pages that were passed over their parents tell how many entries they have, and not how many files.
+        let expected = if self.prefix.is_empty() { self.expected } else { Totals { entries: self.expected.entries, ..self.seen } };
+        if self.seen != expected {
+            return Err(damaged("manifest", &self.id.short(16), "it has not as many entries, files or bytes as it says"));
         }
         Ok(None)
     }
@@ -176,8 +190,9 @@ impl EntryWalk<'_> {
             let Page::Entries(entries) = self.store.read_page(child.page, PageType::Entries)? else {
                 return Err(wrong("it is a page of another kind"));
             };
-            if entries.len() as u64 != child.entries {
-                return Err(wrong("it has not as many entries as its parent says"));
+            let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.kind.size_bytes()));
+            if (entries.len() as u64, bytes) != (child.entries, child.bytes) {
+                return Err(wrong("it has not as many entries or bytes as its parent says"));
             }
             let first = entries.first().map(|entry| entry.path.clone());
             self.entries = entries.into_iter();
@@ -187,8 +202,9 @@ impl EntryWalk<'_> {
                 return Err(wrong("it is a page of another kind"));
             };
             let entries = index.rows.iter().try_fold(0u64, |sum, row| sum.checked_add(row.entries));
-            if index.level != level || entries != Some(child.entries) {
-                return Err(wrong("its level or count is not what its parent says"));
+            let bytes = index.rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.bytes));
+            if index.level != level || entries != Some(child.entries) || bytes != child.bytes {
+                return Err(wrong("its level, count or bytes are not what its parent says"));
             }
             let first = index.rows.first().map(|row| row.first.clone());
             self.open.push(index.rows.into_iter());
@@ -210,7 +226,9 @@ impl EntryWalk<'_> {
             return Err(wrong("something that is not a directory has entries below it"));
         }
         self.leaves.push(entry.path.clone());
-        self.seen += 1;
+        self.seen.entries += 1;
+        self.seen.files += u64::from(entry.file().is_some());
+        self.seen.bytes = self.seen.bytes.saturating_add(entry.kind.size_bytes());
         self.last = Some(entry.path.clone());
         Ok(())
     }

@@ -9,6 +9,7 @@ mod feature;
 mod pack;
 mod page;
 mod path;
+mod place;
 mod record;
 mod sample;
 mod state;

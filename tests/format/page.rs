@@ -6,7 +6,7 @@ use artstore::format::manifest::{
     PageType, Reference,
 };
 use artstore::format::path::Bytes;
-use artstore::id::PageId;
+use artstore::id::{FileDigest, PageId};
 
 use crate::sample::{file, hex, id, path, run, unhex};
 
@@ -301,6 +301,15 @@ fn a_chunk_list_that_breaks_a_rule_is_refused() {
     refused(file(CHUNK_ROWS_INLINE_MAX as u64 + 1, rows(CHUNK_ROWS_INLINE_MAX + 1)));
     taken(with_kind(body(CHUNK_LEN_MAX as u64, ChunkList::Whole)));
     refused(with_kind(body(CHUNK_LEN_MAX as u64 + 1, ChunkList::Whole)));
+}
+
+#[test]
+fn an_empty_file_has_the_digest_of_nothing() {
+    let empty = |digest| FileBody { executable: false, size_bytes: 0, digest, chunks: ChunkList::Whole };
+    taken(with_kind(EntryKind::File(empty(FileDigest::of(b"")))));
+    refused(with_kind(EntryKind::File(empty(FileDigest::of(b"x")))));
+    let tree = ChunkList::Tree(ChunkTree { level: 0, page: id(3) });
+    refused(with_kind(EntryKind::File(FileBody { chunks: tree, ..empty(id(0)) })));
 }
 
 #[test]

@@ -138,6 +138,12 @@ fn line_with(member: &str) -> String {
     format!("{{{}}}\n", members.join(","))
 }
 
+fn canonical_line(value: &Value) -> Vec<u8> {
+    let mut line = canonical_json(value);
+    line.push(b'\n');
+    line
+}
+
 fn is_taken(line: &str) -> bool {
     Record::decode(line.as_bytes()).is_ok()
 }
@@ -218,9 +224,7 @@ fn an_unknown_kind_or_member_is_refused() {
     for member in ["artifact", "created_at", "seq", "kind"] {
         let mut value: Value = serde_json::from_str(&golden()[3].1).unwrap();
         value.as_object_mut().unwrap().remove(member);
-        let mut line = canonical_json(&value);
-        line.push(b'\n');
-        assert!(Record::decode(&line).is_err(), "{member}");
+        assert!(Record::decode(&canonical_line(&value)).is_err(), "{member}");
     }
 }
 
@@ -298,6 +302,10 @@ fn doubles_have_one_form() {
         (-1.5e-6, "-1.5e-6"),
         (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
         (5e-324, "5e-324"),
+        // Two spellings of the fewest digits are equally near: 1979141526567874.25 lies in the middle.
+        (7_916_566_106_271_497.0 / 4.0, "1979141526567874.3"),
+        (-7_916_566_106_271_497.0 / 4.0, "-1979141526567874.3"),
+        (2f64.powi(-25), "2.9802322387695313e-8"),
     ] {
         assert_eq!(String::from_utf8(canonical_json(&json!(value))).unwrap(), text);
         assert!(is_taken(&line_with(&format!(r#""metadata":{{"x":{text}}}"#))), "{text}");
@@ -315,6 +323,8 @@ fn doubles_have_one_form() {
         "10000000000000000.0",
         "18446744073709551616",
         "0.1000000000000000055",
+        "1979141526567874.2",
+        "2.9802322387695312e-8",
     ] {
         assert!(!is_taken(&line_with(&format!(r#""metadata":{{"x":{other}}}"#))), "{other}");
     }
@@ -409,6 +419,32 @@ fn a_description_beyond_16_kib_is_refused() {
     assert!(matches!(Record::decode(line.as_bytes()), Err(RecordError::Limit(_))));
     let version = VersionRecord { description: Some("x".repeat(DESCRIPTION_LEN_MAX + 1)), ..example_version() };
     assert!(Record::Version(Box::new(version)).encode().is_err());
+}
+
+#[test]
+fn a_version_spells_out_nothing_that_is_empty_and_an_edit_does() {
+    let refused = |version: VersionRecord| {
+        let line = canonical_line(&serde_json::to_value(Record::Version(Box::new(version.clone()))).unwrap());
+        assert!(matches!(Record::decode(&line), Err(RecordError::Empty(_))));
+        assert!(matches!(Record::Version(Box::new(version)).encode(), Err(RecordError::Empty(_))));
+    };
+    refused(VersionRecord { description: Some(String::new()), ..example_version() });
+    refused(VersionRecord { run: Some(String::new()), ..example_version() });
+    refused(VersionRecord { ttl_seconds: Some(0), ..example_version() });
+    for member in [r#""description":"""#, r#""ttl_seconds":0"#] {
+        assert!(is_taken(&line_with(member)), "{member}");
+    }
+}
+
+#[test]
+fn tags_are_words_of_the_characters_that_the_page_names() {
+    let is_tag = |tag: &str| is_taken(&line_with(&format!(r#""tags_add":["{tag}"]"#)));
+    for good in ["a", "A.b_c-9", "two words", "\u{a0}", "gr\u{f6}\u{df}e", "\u{2028}", "\u{1f600}", &"x".repeat(128)] {
+        assert!(is_tag(good), "{good:?}");
+    }
+    for bad in ["", " a", "a ", "a  b", "a/b", "a:b", "\u{7f}", "\u{80}", "\u{9f}", &"x".repeat(129), &"\u{e9}".repeat(65)] {
+        assert!(!is_tag(bad), "{bad:?}");
+    }
 }
 
 #[test]

@@ -155,6 +155,10 @@ fn versions_of_one_number_read_as_one_if_equal_and_are_told_apart_if_not() {
     let history = add_up(&[a.clone(), same.clone()], &[], &[]);
     assert_eq!(labels(&history), ["v3", "v3"]);
     assert_eq!(one(history.numbered(3)), Some(a.0.min(same.0)));
+    let delete = edited(EditRecord { delete: true, ..edit(0, Some(a.0.min(same.0))) });
+    let history = add_up(&[a.clone(), same.clone()], &[], &[delete]);
+    assert_eq!(one(history.numbered(3)), Some(a.0.max(same.0)), "the first that is not deleted");
+    assert_eq!(labels(&history), ["v3", "v3"]);
 
     let other = version(3, 2, 0);
     let history = add_up(&[a.clone(), other.clone()], &[], &[]);

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use artstore::format::limits::{METADATA_DEPTH_MAX, METADATA_LEN_MAX};
 use artstore::format::manifest::{
     ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, EntryRows, FileBody, Index, Manifest, Page,
 };
 use artstore::format::pack::PackClass;
 use artstore::format::path::Bytes;
+use artstore::format::record::{Metadata, VersionRecord};
 use artstore::id::{PackId, PageId};
 use artstore::pack::pack_path;
+use artstore::refs::history::History;
+use artstore::refs::read::Records;
 use artstore::{ErrorKind, Result, Store};
 
+use crate::record::example_version;
 use crate::sample::{Bend, Block, file, id, pack, path, run};
 use crate::tree::{built, files};
 
@@ -91,6 +96,8 @@ fn pages_that_are_not_what_their_parent_says_are_damage() {
     assert_eq!(shelf.walk(1, vec![a.clone(), c.clone()]).unwrap().len(), 4);
     is_damaged(shelf.walk(1, vec![EntryChild { entries: 3, ..a.clone() }, c.clone()]));
     is_damaged(shelf.walk(1, vec![EntryChild { entries: 1, ..a.clone() }, c.clone()]));
+    is_damaged(shelf.walk(1, vec![EntryChild { bytes: 15, ..a.clone() }, c.clone()]));
+    is_damaged(shelf.walk(1, vec![EntryChild { bytes: 17, ..a.clone() }, c.clone()]));
     is_damaged(shelf.walk(1, vec![EntryChild { first: path("0"), ..a.clone() }, c.clone()]));
     is_damaged(shelf.walk(2, vec![a.clone(), c.clone()]));
     is_damaged(shelf.walk(1, vec![EntryChild { page: id(1), ..a.clone() }]));
@@ -102,8 +109,43 @@ fn pages_that_are_not_what_their_parent_says_are_damage() {
     is_damaged(shelf.walk(3, vec![above.clone()]));
     is_damaged(shelf.walk(1, vec![above.clone()]));
     is_damaged(shelf.walk(2, vec![EntryChild { entries: 5, ..above.clone() }]));
+    is_damaged(shelf.walk(2, vec![EntryChild { bytes: 33, ..above.clone() }]));
     let wrong_level = shelf.put(index(2, &[a, c]));
     is_damaged(shelf.walk(2, vec![EntryChild { page: wrong_level, ..above }]));
+}
+
+#[test]
+fn bytes_of_pages_stop_at_the_greatest_number() {
+    let huge = |at: &str| {
+        let chunks = ChunkList::Tree(ChunkTree { level: 0, page: id(1) });
+        Entry { path: path(at), kind: EntryKind::File(FileBody { executable: false, size_bytes: u64::MAX, digest: id(1), chunks }) }
+    };
+    let mut shelf = Shelf::default();
+    let page = shelf.put(Page::Entries(vec![huge("a"), huge("b")]));
+    let child = EntryChild { first: path("a"), page, entries: 2, bytes: u64::MAX };
+    assert_eq!(shelf.walk(1, vec![child.clone()]).unwrap().len(), 2);
+    is_damaged(shelf.walk(1, vec![EntryChild { bytes: u64::MAX - 1, ..child }]));
+}
+
+#[test]
+fn a_whole_walk_finds_the_files_and_bytes_of_the_manifest() {
+    let mut shelf = Shelf::default();
+    let link = Entry { path: path("c"), kind: EntryKind::Symlink(Bytes(b"x".to_vec())) };
+    let (first, second) = (shelf.child(&["a", "b"]), shelf.put(Page::Entries(vec![link])));
+    let second = EntryChild { first: path("c"), page: second, entries: 1, bytes: 0 };
+    let rows = EntryRows::Index(Index { level: 1, rows: vec![first, second] });
+    let roots = [1, 2, 3].map(|file_count| {
+        let manifest = Manifest { entry_count: 3, file_count, size_bytes: 16, rows: rows.clone() };
+        shelf.put(Page::Manifest(manifest))
+    });
+    let (_dir, store) = shelf.open();
+    let walk = |root, prefix: &[u8]| store.entries(root).unwrap().within(prefix).collect::<Result<Vec<_>>>();
+    assert_eq!(walk(roots[1], b"").unwrap().len(), 3);
+    is_damaged(walk(roots[0], b""));
+    is_damaged(walk(roots[2], b""));
+    for root in roots {
+        assert_eq!(walk(root, b"c").unwrap().len(), 1, "pages that are passed over do not tell their files");
+    }
 }
 
 #[test]
@@ -141,7 +183,12 @@ fn a_chunk_list_is_as_long_as_its_file_and_its_parents_say() {
     let index = |level, rows: &[ChunkChild]| Page::ChunkIndex(Index { level, rows: rows.to_vec() });
     let one = shelf.put(index(1, &[child.clone(), child.clone()]));
     let more = shelf.put(index(1, &[ChunkChild { chunks: 4, ..child.clone() }]));
-    let fewer = shelf.put(index(1, &[ChunkChild { chunks: 2, ..child }]));
+    let fewer = shelf.put(index(1, &[ChunkChild { chunks: 2, ..child.clone() }]));
+    let longer = shelf.put(index(1, &[ChunkChild { bytes: 26, ..child.clone() }]));
+    let shorter = shelf.put(index(1, &[ChunkChild { bytes: 24, ..child.clone() }]));
+    let other = shelf.put(index(1, &[ChunkChild { first: id(2), ..child.clone() }]));
+    let upper = shelf.put(index(2, &[ChunkChild { page: one, chunks: 6, bytes: 50, ..child.clone() }]));
+    let upper_other = shelf.put(index(2, &[ChunkChild { first: id(2), page: one, chunks: 6, bytes: 50 }]));
     let (_dir, store) = shelf.open();
     let read = |level, page, size_bytes| {
         let body = FileBody { executable: false, size_bytes, digest: id(0), chunks: ChunkList::Tree(ChunkTree { level, page }) };
@@ -154,11 +201,55 @@ fn a_chunk_list_is_as_long_as_its_file_and_its_parents_say() {
     };
     assert_eq!(read(0, page, 25).unwrap(), low);
     assert_eq!(read(1, one, 50).unwrap().len(), 4);
-    for (level, page, size) in
-        [(0, page, 24), (0, page, 26), (1, page, 25), (0, one, 50), (2, one, 50), (1, one, 25), (1, more, 25), (1, fewer, 25)]
+    assert_eq!(read(2, upper, 50).unwrap().len(), 4);
+    for (level, page, size) in [(0, page, 24), (0, page, 26), (1, page, 25), (0, one, 50), (2, one, 50), (1, one, 25), (2, upper_other, 50)]
     {
         is_damaged(read(level, page, size));
     }
+    for page in [more, fewer, longer, shorter, other] {
+        is_damaged(read(1, page, 25));
+    }
+}
+
+#[test]
+fn metadata_pages_are_the_canonical_json_of_one_object_within_its_limits() {
+    let read = |pieces: &[&[u8]]| {
+        let mut shelf = Shelf::default();
+        let pages = pieces.iter().map(|piece| shelf.put(Page::Metadata(Bytes(piece.to_vec())))).collect();
+        let (_dir, store) = shelf.open();
+        let records = Records {
+            versions: vec![(id(1), VersionRecord { metadata: Metadata::new(), metadata_pages: pages, ..example_version() })],
+            ..Records::default()
+        };
+        let history = History::new("digits".parse().unwrap(), records);
+        store.metadata(&history.versions[0])
+    };
+    assert_eq!(read(&[b"{\"a\":1.0,\"b\":\"\xc3", b"\xa9\"}"]).unwrap()["b"], "é");
+    assert!(read(&[b"{}"]).unwrap().is_empty());
+    for bad in [
+        &b""[..],
+        b"[]",
+        b"1",
+        b"{} ",
+        b"{}\n",
+        b"{}{}",
+        b"{\"a\":1",
+        b"{\"a\": 1}",
+        b"{\"b\":1,\"a\":1}",
+        b"{\"a\":1,\"a\":1}",
+        b"{\"a\":1e0}",
+        b"{\"a\":\"\\u00e9\"}",
+        b"{\"a\":\"\xff\"}",
+    ] {
+        is_damaged(read(&[bad]));
+    }
+    let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert!(read(&[nested(METADATA_DEPTH_MAX).as_bytes()]).is_ok());
+    is_damaged(read(&[nested(METADATA_DEPTH_MAX + 1).as_bytes()]));
+    let long = |len: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(len - 8)).into_bytes();
+    let cut = |json: &[u8]| read(&json.chunks(200 << 10).collect::<Vec<_>>());
+    assert!(cut(&long(METADATA_LEN_MAX)).is_ok());
+    is_damaged(cut(&long(METADATA_LEN_MAX + 1)));
 }
 
 #[test]

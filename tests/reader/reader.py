@@ -25,7 +25,6 @@ import re
 import stat
 import struct
 import sys
-import unicodedata
 from collections import namedtuple
 from decimal import Decimal
 
@@ -99,7 +98,6 @@ def unzstd(frame, length):
 
 def decode_block(codec, payload, length):
     if codec == 0:
-        need(len(payload) == length, "raw block: length")
         return payload
     if codec == 1:
         return unzstd(payload, length)
@@ -146,6 +144,7 @@ class Pack:
             need(block.offset == at, "block out of place")  # 5
             at += 20 + 4 * block.chunks + block.stored
             need(1 <= block.stored <= block.raw <= BLOCK_MOST and 1 <= block.chunks <= BLOCK_CHUNKS_MOST, "block's limits")  # 6
+            need(block.codec != 0 or block.stored == block.raw, "raw block's length")
         need(at == table_at, "table does not follow the blocks")
         need(sum(block.chunks for block in self.blocks) == chunks, "count of chunks")
         need(all(a[0] <= b[0] for a, b in zip(self.chunks, self.chunks[1:])), "chunk rows out of order")  # 7
@@ -268,6 +267,7 @@ class Decoder:
 
     def file(self):
         executable, size, digest, form = self.flag(), self.u64(), self.hash(), self.u32()
+        need(size > 0 or digest == plain(b""), "digest of an empty file")
         if form == WHOLE:
             need(size <= CHUNK_MOST, "size of a file of one chunk")
             return File(executable, size, digest, form, [])
@@ -366,7 +366,7 @@ def cut_rows(rows, level, kind):
     return pages + [page]
 
 
-def encode_page(rows, level, kind):
+def id_of_page(rows, level, kind):
     """A page's id: of an entries or chunks page at level 0, else of an index page."""
     tag = struct.pack("<I", kind) if level == 0 else struct.pack("<II", kind + 1, level)
     return page_id(kind + (level > 0), tag + encode_rows(rows))
@@ -377,7 +377,7 @@ def encode_rows(rows):
 
 
 def child_of(page, level, kind):
-    first, name, count, size = first_of(page[0]), encode_page(page, level, kind), count_of(page), bytes_of(page)
+    first, name, count, size = first_of(page[0]), id_of_page(page, level, kind), count_of(page), bytes_of(page)
     length = struct.pack("<Q", len(first)) if kind == ENTRIES else b""
     return Child(first, name, count, size, length + first + name + struct.pack("<QQ", count, size))
 
@@ -405,7 +405,7 @@ def form_of(file, rows):
     if len(rows) <= RUNS_MOST:
         return RUNS, rows
     level, top = tree(rows, CHUNKS)
-    return TREE, (level, encode_page(top, level, CHUNKS))
+    return TREE, (level, id_of_page(top, level, CHUNKS))
 
 
 # Cutting, for --recut
@@ -516,8 +516,8 @@ class Store:
         for child in index.rows:
             below = Index(0, self.page(kind, child.page)) if index.level == 1 else self.page(kind + 1, child.page)
             need(below.level == index.level - 1, "level of a page")
-            need(count_of(below.rows) == child.count, "count of a page")
-            need(kind == CHUNKS or first_of(below.rows[0]) == child.first, "first path of a page")
+            need((count_of(below.rows), bytes_of(below.rows)) == (child.count, child.bytes), "count or bytes of a page")
+            need(first_of(below.rows[0]) == child.first, "first path or chunk of a page")
             yield from self.leaves(below, kind)
 
     def entries(self, manifest):
@@ -527,7 +527,8 @@ class Store:
             parts = entry.path.split(b"/")
             need(not any(b"/".join(parts[:n]) in paths for n in range(1, len(parts))), "an entry lies below another")
             paths.add(entry.path)
-        need(len(entries) == manifest.entries, "count of entries")
+        files = sum(entry.kind == FILE for entry in entries)
+        need((len(entries), files, bytes_of(entries)) == manifest[:3], "counts of the manifest")
         return entries
 
     def runs(self, file):
@@ -539,9 +540,7 @@ class Store:
         level, root = file.chunks
         index = Index(0, self.page(CHUNKS, root)) if level == 0 else self.page(CHUNK_INDEX, root)
         need(index.level == level, "level of a chunk tree")
-        rows = apart(list(self.leaves(index, CHUNKS)))
-        need(len(rows) > RUNS_MOST, "chunk list too short for a tree")
-        return rows
+        return apart(list(self.leaves(index, CHUNKS)))
 
     def restore(self, manifest, dest, recut):
         os.makedirs(dest, exist_ok=True)
@@ -612,12 +611,17 @@ def escape(character):
 
 def canonical_double(value):
     need(abs(value) <= sys.float_info.max, "not a finite number")
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()  # repr gives the fewest digits, and the nearest
+    shortest, exact = Decimal(repr(value)).normalize(), Decimal(value)  # repr gives the fewest digits, and the nearest
+    if len(exact.as_tuple().digits) <= 18:
+        # In the middle of two spellings repr takes the even one, and the format the one of greater magnitude.
+        mirrored = (2 * exact - shortest).normalize()
+        if abs(mirrored) > abs(shortest) and mirrored.as_tuple().exponent == shortest.as_tuple().exponent and float(mirrored) == value:
+            shortest = mirrored
+    sign, digits, exponent = shortest.as_tuple()
     sign, digits = "-" * sign, "".join(map(str, digits))
     if value == 0:
         return sign + "0.0"
     e = len(digits) - 1 + exponent
-    digits = digits.rstrip("0")
     if not -5 <= e <= 15:
         return sign + digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{e:+d}"
     if e < 0:
@@ -648,10 +652,7 @@ def is_alias(value):
 
 
 def is_tag(value):
-    """Python does not know the property Alphabetic: marks and symbols, some of which have it, are let through."""
-    kinds = ("L", "Nd", "Nl", "No", "Mn", "Mc", "So")
-    word = lambda c: c in "_-." or unicodedata.category(c).startswith(kinds)
-    return is_text(value, 128) and all(part and all(map(word, part)) for part in value.split(" "))
+    return matching(r"[\w.\-\u00a0-\U0010ffff]+( [\w.\-\u00a0-\U0010ffff]+)*")(value) and is_text(value, 128)
 
 
 def is_number(value):
@@ -664,6 +665,11 @@ def is_text(value, most=RECORD_MOST):
 
 def is_description(value):
     return is_text(value, 16 * KIB)
+
+
+def stated(check):
+    """What a version leaves out rather than say it is empty or 0."""
+    return lambda value: check(value) and value not in ("", 0)
 
 
 def is_true(value):
@@ -705,27 +711,38 @@ def is_tags(value):
 
 
 def is_git(value):
-    return isinstance(value, dict) and not breach(value, {"dirty": lambda v: isinstance(v, bool)}, {"branch": is_text, "commit": is_text})
+    musts, mays = {"dirty": lambda flag: isinstance(flag, bool)}, {"branch": is_text, "commit": is_text}
+    return isinstance(value, dict) and breach(value, musts, mays) is None
 
 
 def breach(record, musts, mays):
-    """The name of a member that is missing, unknown or not of its type."""
+    """The name of a member that is missing, unknown or not of its type; None if all is right."""
     checks = musts | mays
-    return next((m for m in musts if m not in record), None) or next((m for m in record if m not in checks or not checks[m](record[m])), None)
+    for member in musts.keys() | record.keys():
+        if member not in record or member not in checks or not checks[member](record[member]):
+            return member
+    return None
 
 
-SAID = {"metadata": lambda v: v != {} and is_metadata(v), "metadata_pages": some(is_id), "description": is_description, "ttl_seconds": is_number}
+SAID = {
+    "metadata": lambda value: value != {} and is_metadata(value),
+    "metadata_pages": some(is_id),
+}
+COUNTS = {"file_count": is_number, "size_bytes": is_number, "stored_bytes": is_number}
 MEMBERS = {  # kind: members that must be there, members that may be omitted
     "version": (
-        {"type": is_name, "number": is_number, "manifest": is_id, "file_count": is_number, "size_bytes": is_number, "stored_bytes": is_number},
-        SAID | {"git": is_git, "parents": some(is_id), "run": is_text, "tags": is_tags},
+        {"type": is_name, "number": is_number, "manifest": is_id} | COUNTS,
+        {"git": is_git, "parents": some(is_id), "run": stated(is_text), "tags": is_tags}
+        | {"description": stated(is_description), "ttl_seconds": stated(is_number)}
+        | SAID,
     ),
     "alias": ({"alias": is_alias, "seq": is_number}, {"replaces": some(is_id), "target": is_id}),
     "edit": (
         {"seq": is_number},
-        SAID
-        | {"claim": is_true, "delete": is_true, "undelete": is_true, "tags_add": is_tags, "tags_remove": is_tags}
-        | {"saw": some(is_id), "target": is_id, "unset": some(is_text)},
+        {"claim": is_true, "delete": is_true, "undelete": is_true, "tags_add": is_tags, "tags_remove": is_tags}
+        | {"saw": some(is_id), "target": is_id, "unset": some(is_text)}
+        | {"description": is_description, "ttl_seconds": is_number}
+        | SAID,
     ),
 }
 
@@ -750,10 +767,8 @@ class Artifact:
     def __init__(self, store, name):
         self.store, self.name = store, name
         records = {}
-        for place, found in records_near(store, name):
-            for record_id, record in found.items():
-                if record["artifact"] == name and (record["kind"] != "version" or place == "versions"):
-                    records[record_id] = record
+        for found in records_near(store, name):
+            records |= {record_id: record for record_id, record in found.items() if record["artifact"] == name}
         order = sorted(records, key=lambda i: (records[i].get("number", records[i].get("seq")), i))
         self.versions, self.edits, self.aliases = (
             {i: records[i] for i in order if records[i]["kind"] == kind} for kind in ("version", "edit", "alias")
@@ -863,32 +878,32 @@ class Artifact:
         return metadata
 
     def manifest(self, version):
-        record = self.versions[version]
-        manifest = self.store.page(MANIFEST, bytes.fromhex(record["manifest"]))
-        need((manifest.files, manifest.size) == (record["file_count"], record["size_bytes"]), "record and manifest differ")
-        return manifest
+        return self.store.page(MANIFEST, bytes.fromhex(self.versions[version]["manifest"]))
 
 
 def records_near(store, artifact):
-    """Each place of records in the directories whose name is the artifact's but for case, with its records by id."""
+    """The records by id of each place of them, in the directories whose name is the artifact's but for case."""
     refs = os.path.join(store.path, "refs")
     for folder in listed(refs):
         if is_name(folder) and folder.lower() == artifact.lower():
             aliases = [os.path.join("aliases", alias) for alias in listed(os.path.join(refs, folder, "aliases")) if alias[0] != "."]
             for place in ["versions", "edits", *aliases]:
-                yield place, read_records(store, os.path.join(refs, folder, place))
+                yield read_records(store, folder, place)
 
 
 @functools.lru_cache(maxsize=None)
-def read_records(store, folder):
-    records = {}
+def read_records(store, artifact, place):
+    records, folder = {}, os.path.join(store.path, "refs", artifact, place)
     for name in listed(folder):
         if not re.fullmatch(r"(0|[1-9][0-9]*)\.[0-9a-f]{16}", name, re.ASCII) or int(name.split(".")[0]) > U64_MOST:
             continue
         path = os.path.join(folder, name)
         try:
             line = read_file(path, RECORD_MOST)
-            records[plain(line).hex()] = decode_record(line, name)
+            record = decode_record(line, name)
+            need(record["artifact"].lower() == artifact.lower(), "it lies in the directory of another artifact")
+            need(record["kind"] != "version" or place == "versions", "a version record elsewhere than in versions/")
+            records[plain(line).hex()] = record
         except (Damage, OSError) as error:
             store.report(path, error)
     return records
@@ -896,8 +911,12 @@ def read_records(store, folder):
 
 def artifacts(store):
     """The names of which there are versions, by what the records say."""
-    names = {folder for folder in listed(os.path.join(store.path, "refs")) if is_name(folder)}
-    return sorted({r["artifact"] for n in names for place, found in records_near(store, n) if place == "versions" for r in found.values() if r["artifact"].lower() == n.lower() and r["kind"] == "version"})
+    names = set()
+    for folder in filter(is_name, listed(os.path.join(store.path, "refs"))):
+        for record in read_records(store, folder, "versions").values():
+            if record["kind"] == "version":
+                names.add(record["artifact"])
+    return sorted(names)
 
 
 def show(store):

@@ -135,6 +135,21 @@ fn files_in_a_directory_where_a_file_has_to_be_are_somebodys_work() {
 }
 
 #[test]
+fn a_repo_in_the_place_of_a_file_is_not_removed_even_if_forced() {
+    let project = two_versions();
+    project.remove("out/same");
+    project.write("out/same/.git/HEAD", "ref: refs/heads/main");
+    let before = tree(&project.path("out"));
+    for command in ["get", "checkout"] {
+        for force in [&[][..], &["--force"]] {
+            let refused = project.art([&[command, "data:v0", "out"], force].concat());
+            assert!(refused.fails(1).contains("'same'"), "{}", refused.stderr);
+            assert_eq!(tree(&project.path("out")), before);
+        }
+    }
+}
+
+#[test]
 fn a_path_may_turn_from_a_file_into_a_directory_and_back() {
     for command in ["get", "checkout"] {
         let project = Project::new();

@@ -204,6 +204,8 @@ fn rely_on_base(session: &Session<'_>, base: &Version) -> Result<()> {
         let entry = entry?;
         if let Some(body) = entry.file()
             && !is_here(session, &entry.path, body)?
+            // Another writer may have published what it needs since the packs were listed.
+            && !(session.list_packs_again()? && is_here(session, &entry.path, body)?)
         {
             return Err(Error::damaged(format!(
                 "cannot build on {}: {} is not whole in this copy of the store",

@@ -5,12 +5,13 @@
 
 pub(in crate::ops) mod dest;
 mod fill;
+mod place;
 pub(in crate::ops) mod survey;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -20,17 +21,15 @@ use crate::lock;
 use crate::ops::put::walk::FoundKind;
 use crate::quote::{quote, quote_path};
 use crate::refs::history::Version;
+use crate::store::Store;
 use crate::store::resolve::Resolved;
-use crate::store::{STORE_DIR, Store};
 use dest::{Dest, There, temp_beside};
 use fill::{Filler, Mode};
+use place::{PARTIAL_PREFIX, check_dest, folding, sweep_partial};
 use survey::{Content, Obstacle, State, compare_all, content_of, extras, is_wanted, obstacles, unknown};
 
 /// Where the numbers of links' temporary names begin, far beyond those of files.
 const LINK_NUMBERS: u64 = 1 << 48;
-
-/// What the folder beside DEST is called while it is filled.
-const PARTIAL_PREFIX: &str = ".art-partial-";
 
 /// What to restore, and what may be overwritten.
 #[derive(Clone, Debug, Default)]
@@ -307,7 +306,9 @@ impl Restore<'_> {
             return Ok(Vec::new());
         }
         let unknown = unknown(self.store, &self.found.history, differing.clone().map(|(_, content)| content.clone()))?;
-        let unknown = differing.filter(|(_, content)| *content != Content::Other && unknown.contains(content));
+        let judged =
+            |(path, content): &&(EntryPath, Content)| *content != Content::Other && unknown.contains(content) && !dest::is_temp(path);
+        let unknown = differing.filter(judged);
         // What stands where an entry belongs may be extra, too.
         Ok(unknown.map(|(path, _)| path.clone()).collect::<BTreeSet<_>>().into_iter().collect())
     }
@@ -395,75 +396,4 @@ impl RestoreOutcome {
 pub(in crate::ops) fn no_such_path(version: &Version, path: &EntryPath) -> Error {
     Error::not_found(format!("cannot find {} in {}", quote(path.as_bytes()), version.full_name()))
         .hint(format!("`art ls {}` lists what it holds", version.full_name()))
-}
-
-fn check_dest(store: &Store, dest: &Path, options: &RestoreOptions) -> Result<()> {
-    let root = store.root().canonicalize().map_err(|e| Error::io("read", store.root(), e))?;
-    let place = real_place(dest).map_err(|e| Error::io("find", dest, e))?;
-    if place.starts_with(&root) {
-        return Err(Error::usage(format!("cannot restore into {}: it lies inside the store", quote_path(dest)))
-            .hint("choose a directory outside `.artifacts`"));
-    }
-    if !options.exact || !dest.is_dir() {
-        return Ok(());
-    }
-    let project = store.project().canonicalize().ok();
-    let reason = if dest.join(STORE_DIR).exists() {
-        "holds a store"
-    } else if dest.join(".git").exists() {
-        "holds a git repo"
-    } else if project.is_some_and(|project| project.starts_with(&place)) {
-        "holds the project's root"
-    } else {
-        return Ok(());
-    };
-    Err(Error::refused(format!("cannot check out into {}: it {reason}, and what the version does not have would go", quote_path(dest)))
-        .hint("check out into a directory of its own, or use `art get`, which removes nothing"))
-}
-
-/// Returns where a path leads, also if the end of it is not there yet.
-fn real_place(path: &Path) -> io::Result<PathBuf> {
-    let mut place = PathBuf::new();
-    for part in std::path::absolute(path)?.components() {
-        if part == Component::ParentDir {
-            place.pop();
-        } else {
-            place.push(part);
-            place = place.canonicalize().unwrap_or(place);
-        }
-    }
-    Ok(place)
-}
-
-/// Removes directories that killed restores left beside: unlocked and older than an hour.
-fn sweep_partial(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX)) {
-        let path = entry.path();
-        let old = entry
-            .metadata()
-            .and_then(|meta| meta.modified())
-            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > crate::durable::TEMP_AGE_MAX));
-        if old && fs::File::open(&path).is_ok_and(|dir| lock::try_lock(&dir, lock::Mode::Exclusive).is_ok()) {
-            let _ = fs::remove_dir_all(&path);
-        }
-    }
-}
-
-type Fold = fn(&[u8]) -> Vec<u8>;
-
-/// Finds out how a directory's file system folds names, by trying; none if it keeps them apart.
-fn folding(dir: &Path) -> Result<Option<Fold>> {
-    use unicode_normalization::UnicodeNormalization;
-    let probe = tempfile::Builder::new().prefix(".art-Probe-é-").tempfile_in(dir).map_err(|e| Error::io("write into", dir, e))?;
-    let name = probe.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let is_there = |name: String| fs::symlink_metadata(dir.join(name)).is_ok();
-    let case = is_there(name.replace("Probe", "pROBE"));
-    let form = is_there(name.replace('é', "e\u{301}"));
-    Ok(match (case, form) {
-        (false, false) => None,
-        (true, false) => Some(|bytes| String::from_utf8_lossy(bytes).to_lowercase().into_bytes()),
-        (false, true) => Some(|bytes| String::from_utf8_lossy(bytes).nfd().collect::<String>().into_bytes()),
-        (true, true) => Some(|bytes| String::from_utf8_lossy(bytes).nfd().collect::<String>().to_lowercase().into_bytes()),
-    })
 }

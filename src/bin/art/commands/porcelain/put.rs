@@ -117,7 +117,7 @@ fn options(args: &PutArgs) -> Result<PutOptions> {
     options.artifact_type = args.artifact_type.as_deref().map(str::parse).transpose()?;
     options.aliases = args.aliases.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
     options.tags = args.tags.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
-    options.description = args.message.clone();
+    options.description = args.message.clone().filter(|message| !message.is_empty());
     options.metadata = metadata(args)?;
     options.at = args.at.as_deref().map(entry_path).transpose()?;
     options.onto = args.onto.as_deref().map(str::parse).transpose()?;
