@@ -124,10 +124,11 @@ impl History {
     }
 
     /// Returns the number for the next version: one more than the highest that is visible here,
-    /// deleted and unreadable ones included.
-    pub fn next_number(&self) -> u64 {
+    /// deleted and unreadable ones included; none after the last number that there is.
+    pub fn next_number(&self) -> Option<u64> {
         let damaged = self.damaged.iter().filter(|record| record.is_version).map(|record| record.number);
-        self.versions.iter().map(|version| version.record.number).chain(damaged).max().map_or(0, |number| number.saturating_add(1))
+        let highest = self.versions.iter().map(|version| version.record.number).chain(damaged).max();
+        highest.map_or(Some(0), |number| number.checked_add(1))
     }
 
     /// Finds a version by its id.

@@ -11,11 +11,12 @@ pub mod walk;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::format::FORMAT_LINE;
 use crate::format::pack::PackClass;
+use crate::id::PackId;
 use crate::index::Index;
 use crate::name::Name;
 use crate::pack::reader::open_regular;
@@ -33,6 +34,8 @@ pub struct Store {
     root: PathBuf,
     data: OnceLock<Index>,
     meta: OnceLock<Index>,
+    /// The block of pages last read, decoded: which, and its bytes.
+    last_block: Mutex<Option<(PackId, u32, Vec<u8>)>>,
 }
 
 /// Who must know a feature in order to work on the store.
@@ -75,7 +78,7 @@ impl Store {
                     .hint("copy the file `format` from another copy of the store; it reads `artstore 1`"),
             });
         }
-        let store = Store { root: root.to_owned(), data: OnceLock::new(), meta: OnceLock::new() };
+        let store = Store { root: root.to_owned(), data: OnceLock::new(), meta: OnceLock::new(), last_block: Mutex::default() };
         store.check_features(Need::Read)?;
         Ok(store)
     }

@@ -1,5 +1,7 @@
 //! Reads what packs hold: chunks, pages, metadata. Every byte is hashed before it is used.
 
+use std::sync::PoisonError;
+
 use crate::chunk::compress::Decoder;
 use crate::error::{Error, Result, damaged};
 use crate::format::manifest::{Manifest, Page, PageType};
@@ -52,7 +54,7 @@ impl Store {
         }
         let (mut found, mut failed) = (None, None);
         self.index(class)?.find(hash, |location| {
-            match read_at(location) {
+            match self.read_at(location) {
                 Ok(bytes) if is_right(&bytes) => found = Some(bytes),
                 Ok(_) => failed = Some(wrong_bytes(what, &name, location)),
                 Err(error) => failed = Some(error),
@@ -60,6 +62,25 @@ impl Store {
             found.is_some()
         });
         found.ok_or_else(|| failed.unwrap_or_else(|| self.missing(class, what, &name)))
+    }
+
+    /// Reads the bytes at a place, unchecked. Pages that are read one after another mostly lie in
+    /// one block, which is kept decoded.
+    fn read_at(&self, location: &Location) -> Result<Vec<u8>> {
+        let (pack, row) = (&location.pack, location.row);
+        let block = pack.table.block(row.block).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is missing"))?;
+        let mut bytes = Vec::new();
+        if pack.class == PackClass::Data {
+            pack.file()?.read_part(&block, row.offset, row.len, &mut Decoder::new(), &mut bytes)?;
+            return Ok(bytes);
+        }
+        let mut last = self.last_block.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|(id, number, _)| (*id, *number) != (pack.id, row.block)) {
+            pack.file()?.read_block(&block, &mut Decoder::new(), &mut bytes)?;
+            *last = Some((pack.id, row.block, bytes));
+        }
+        let block = last.as_ref().and_then(|(_, _, raw)| raw.get(row.offset as usize..row.offset as usize + row.len as usize));
+        block.map(<[u8]>::to_vec).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is too short"))
     }
 
     /// The error for what is in no pack; it may be in one that is not whole.
@@ -114,15 +135,6 @@ impl Store {
         }
         Ok(metadata)
     }
-}
-
-/// Reads the bytes at a place, unchecked.
-pub(crate) fn read_at(location: &Location) -> Result<Vec<u8>> {
-    let row = location.row;
-    let block = location.pack.table.block(row.block).ok_or_else(|| damaged("pack", &location.pack.id.short(16), "a block is missing"))?;
-    let mut bytes = Vec::new();
-    location.pack.file()?.read_part(&block, row.offset, row.len, &mut Decoder::new(), &mut bytes)?;
-    Ok(bytes)
 }
 
 pub(crate) fn wrong_bytes(what: &str, id: &str, location: &Location) -> Error {

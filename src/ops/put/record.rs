@@ -99,7 +99,10 @@ pub(super) fn record(
                 Some(base) => vec![base.id],
                 None => latest.iter().map(|version| version.id).collect(),
             };
-            let record = new_version(context, options, content, artifact_type, history.next_number(), parents, base);
+            let number = history.next_number().ok_or_else(|| {
+                Error::refused("cannot store a version: there is no number after that of the newest").hint("choose another artifact name")
+            })?;
+            let record = new_version(context, options, content, artifact_type, number, parents, base);
             (session.write_record(&Record::Version(Box::new(record)))?, false)
         }
     };

@@ -11,14 +11,14 @@ use super::dest::{Dest, temp_beside};
 use crate::chunk::compress::Decoder;
 use crate::context::Context;
 use crate::error::{Error, Result, damaged};
-use crate::format::manifest::{ChunkList, FileBody};
+use crate::format::manifest::{ChunkRun, FileBody};
 use crate::format::path::EntryPath;
 use crate::id::ChunkId;
 use crate::pack::reader::{Pack, PackFile};
 use crate::store::Store;
 
-/// Places in one window: some 10 MB of plan.
-const WINDOW_PLACES: usize = 1 << 16;
+/// Places in one window: some 3 MB of plan, for up to 1 GB of files.
+const WINDOW_PLACES: usize = 1 << 14;
 /// Chunk data in one job, so that threads share the work evenly.
 const JOB_BYTES: u64 = 1 << 20;
 /// Long files that are held open at once.
@@ -101,46 +101,42 @@ impl<'f> Filler<'f> {
                 temp_beside(&path, self.temps)?
             }
         };
-        let number = self.targets.len() as u32;
-        let first_place = self.places.len();
-        let mut at = 0;
-        if matches!(body.chunks, ChunkList::Whole) && body.size_bytes > 0 {
-            self.place(number, body.digest.as_chunk(), body.size_bytes as u32, 1, 0)?;
-        } else {
-            // The store's walk is independent of the plan, which it fills.
-            let mut runs = Vec::new();
-            let store = self.store;
-            store.chunk_runs(&path, body, &mut |run| {
-                runs.push(run);
-                Ok(())
-            })?;
-            for run in runs {
-                self.place(number, run.chunk, run.len, run.count, at)?;
-                at += u64::from(run.len) * run.count;
-            }
-        }
-        let left = self.places.len() - first_place;
         self.targets.push(Target {
-            path,
+            path: path.clone(),
             temp,
             executable: body.executable,
             size_bytes: body.size_bytes,
-            left: AtomicUsize::new(left),
+            // One more than its places, until all of them are planned.
+            left: AtomicUsize::new(1),
             file: Mutex::new(Handle::NotMade),
         });
-        if left == 0 {
-            let target = &self.targets[number as usize];
-            let mut dest = self.dest.again()?;
-            drop(dest.create(&target.temp, target.executable)?);
-            self.finish(&mut dest, target).inspect_err(|_| self.remove_temps())?;
-        }
-        if self.places.len() >= WINDOW_PLACES || self.targets.len() >= WINDOW_PLACES {
-            self.flush()?;
-        }
-        Ok(())
+        let store = self.store;
+        let mut at = 0;
+        store.chunk_runs(&path, body, &mut |run| {
+            self.place(run, at)?;
+            at += u64::from(run.len) * run.count;
+            if self.places.len() < WINDOW_PLACES { Ok(()) } else { self.flush_but_last() }
+        })?;
+        self.end_last()?;
+        if self.targets.len() >= WINDOW_PLACES { self.flush() } else { Ok(()) }
     }
 
-    fn place(&mut self, target: u32, chunk: ChunkId, len: u32, count: u64, at: u64) -> Result<()> {
+    /// Lets the newest file be finished once its places are written, which they may be already.
+    fn end_last(&self) -> Result<()> {
+        let Some(target) = self.targets.last() else { return Ok(()) };
+        if target.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        let mut dest = self.dest.again()?;
+        if target.size_bytes == 0 {
+            drop(dest.create(&target.temp, target.executable)?);
+        }
+        self.finish(&mut dest, target).inspect_err(|_| self.remove_temps())
+    }
+
+    /// Plans a run of the newest file.
+    fn place(&mut self, run: ChunkRun, at: u64) -> Result<()> {
+        let ChunkRun { chunk, len, count } = run;
         let location = self.store.locate_chunk(chunk)?;
         if location.row.len != len {
             return Err(damaged("chunk", &chunk.short(16), "its length is not what the version says"));
@@ -150,6 +146,8 @@ impl<'f> Filler<'f> {
             self.packs.resize(pack as usize + 1, None);
         }
         self.packs[pack as usize] = Some(location.pack);
+        let target = self.targets.len() as u32 - 1;
+        self.targets[target as usize].left.fetch_add(1, Ordering::AcqRel);
         self.places.push(Place { pack, block: location.row.block, offset: location.row.offset, len, target, count, at, chunk });
         Ok(())
     }
@@ -163,6 +161,14 @@ impl<'f> Filler<'f> {
         self.places.clear();
         self.targets.clear();
         written
+    }
+
+    /// Writes all that is planned, of the newest file only what was planned so far.
+    fn flush_but_last(&mut self) -> Result<()> {
+        self.write_planned().inspect_err(|_| self.remove_temps())?;
+        self.places.clear();
+        self.targets.drain(..self.targets.len() - 1);
+        Ok(())
     }
 
     /// Removes what is not under its final name; what cannot be removed is told by the error that

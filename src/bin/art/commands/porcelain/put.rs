@@ -104,8 +104,14 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
 
 fn open(args: &PutArgs, setup: &Setup) -> Result<Store> {
     match setup.store() {
-        Err(failure) if args.init && failure.kind() == Some(ErrorKind::NotFound) => {
-            init(&setup.new_store_root(None)?, &InitOptions::default(), setup.ui.progress())?;
+        // There is none, or one that is just being made: making it twice is safe.
+        Err(failure) if args.init && matches!(failure.kind(), Some(ErrorKind::NotFound | ErrorKind::Damaged)) => {
+            let root = setup.new_store_root(None)?;
+            let is_empty = |dir: &str| std::fs::read_dir(root.join(dir)).map_or(true, |mut entries| entries.next().is_none());
+            if root.join("format").exists() || !["packs", "meta", "refs"].into_iter().all(is_empty) {
+                return Err(failure);
+            }
+            init(&root, &InitOptions::default(), setup.ui.progress())?;
             setup.store()
         }
         result => result,
