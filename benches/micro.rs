@@ -119,7 +119,8 @@ fn packs(criterion: &mut Criterion) -> Result<()> {
 
         let pack = place(dir.path(), write_pack(dir.path(), PackClass::Data, &blocks)?);
         group.bench_function(format!("hash whole/{name}"), |b| b.iter(|| pack.verify().expect("it was just written")));
-        group.throughput(Throughput::Elements(pack.table.chunk_count() as u64));
+        let table = pack.read_table()?;
+        group.throughput(Throughput::Elements(table.chunk_count() as u64));
         group.bench_function(format!("load table/{name}"), |b| b.iter(|| Pack::open(dir.path(), PackClass::Data, pack.id)));
 
         let (mut decoder, mut bytes) = (Decoder::new(), Vec::new());
@@ -127,19 +128,19 @@ fn packs(criterion: &mut Criterion) -> Result<()> {
         group.bench_function(format!("read blocks/{name}"), |b| {
             b.iter(|| {
                 let mut file = pack.file().expect("it was just written");
-                for number in 0..pack.table.block_count() as u32 {
-                    let row = pack.table.block(number).expect("it is below the count");
+                for number in 0..table.block_count() as u32 {
+                    let row = table.block(number).expect("it is below the count");
                     file.read_block(&row, &mut decoder, &mut bytes).expect("it was just written");
                 }
             });
         });
-        let mut slots = (0..pack.table.chunk_count()).cycle();
+        let mut slots = (0..table.chunk_count()).cycle();
         let mut file = pack.file()?;
         group.throughput(Throughput::Bytes(CHUNK_LEN as u64));
         group.bench_function(format!("read one chunk/{name}"), |b| {
             b.iter(|| {
-                let row = slots.next().and_then(|slot| pack.table.chunk(slot)).expect("it is below the count");
-                let block = pack.table.block(row.block).expect("the table was checked");
+                let row = slots.next().and_then(|slot| table.chunk(slot)).expect("it is below the count");
+                let block = table.block(row.block).expect("the table was checked");
                 file.read_part(&block, row.offset, row.len, &mut decoder, &mut bytes).expect("it was just written");
             });
         });
@@ -202,8 +203,8 @@ fn look_up(criterion: &mut Criterion) -> Result<()> {
 
     let mut group = criterion.benchmark_group("look-up");
     group.throughput(Throughput::Elements(hits.len() as u64));
-    group.bench_function("open, 200,000 chunks in 200 packs", |b| b.iter(|| Index::open(dir.path(), PackClass::Data)));
-    let index = Index::open(dir.path(), PackClass::Data)?;
+    group.bench_function("open, 200,000 chunks in 200 packs", |b| b.iter(|| Index::open(dir.path(), PackClass::Data, None)));
+    let index = Index::open(dir.path(), PackClass::Data, None)?;
     group.throughput(Throughput::Elements(1));
     for (name, hashes, found) in [("hit", &hits, true), ("miss", &misses, false)] {
         assert!(hashes.iter().all(|hash| index.find_any(hash).is_some() == found), "the index does not answer as it should");
@@ -260,7 +261,7 @@ fn place(root: &Path, pack: FinishedPack) -> Pack {
     fs::create_dir_all(path.parent().expect("a pack lies in a directory")).expect("the temporary directory can be written");
     pack.draft.replace_local(&path).expect("the temporary directory can be written");
     match Pack::open(root, pack.class, pack.id) {
-        Opened::Pack(pack) => pack,
+        Opened::Pack(pack, _) => pack,
         Opened::NotArrived(why) => panic!("a pack that was just written does not open: {why}"),
     }
 }

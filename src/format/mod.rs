@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod pack;
 pub mod path;
 pub mod record;
+mod table;
 
 /// The whole content of the file `format`.
 pub const FORMAT_LINE: &str = "artstore 1\n";

@@ -1,9 +1,11 @@
-//! Packs: header, blocks, table, trailer; "Packs" in `docs/format.md`.
+//! Packs: header, blocks, rows, trailer; "Packs" in `docs/format.md`.
 //!
 //! Fixed-width little-endian fields at named offsets. Nothing here is believed: a reader hashes
 //! the table before it uses a row, and each chunk before it uses its bytes.
 
 use std::fmt;
+
+pub use super::table::Table;
 
 use super::limits::{BLOCK_RAW_LEN_MAX, CHUNK_LEN_MAX, PACK_LEN_MAX};
 use crate::id::HASH_LEN;
@@ -128,13 +130,6 @@ pub struct Trailer {
     pub file_len: u64,
 }
 
-/// The table of a pack: block rows, then chunk rows sorted by hash. Keeps the bytes as read.
-#[derive(Clone, Debug)]
-pub struct Table {
-    bytes: Vec<u8>,
-    block_count: usize,
-}
-
 impl PackClass {
     fn id(self) -> u32 {
         match self {
@@ -205,10 +200,49 @@ impl BlockHeader {
 }
 
 impl BlockRow {
+    /// Decodes a row, unchecked.
+    pub fn decode(bytes: &[u8; BLOCK_ROW_LEN]) -> BlockRow {
+        let [offset, codec, stored_len, raw_len, chunk_count] = u32_fields(bytes);
+        BlockRow { offset, header: BlockHeader { codec, stored_len, raw_len, chunk_count } }
+    }
+
+    /// Checks a row that was read alone: its header, and that the block lies before the table.
+    pub fn check(&self, table_offset: u64) -> Result<(), PackError> {
+        self.header.check()?;
+        let end = self.payload_offset() + u64::from(self.header.stored_len);
+        if (self.offset as usize) < HEADER_LEN || end > table_offset {
+            return Err(PackError::Field("block offset"));
+        }
+        Ok(())
+    }
+
     /// Returns where the payload begins in the pack.
     pub fn payload_offset(&self) -> u64 {
         u64::from(self.offset) + self.header.len_with_chunks() as u64
     }
+}
+
+impl ChunkRow {
+    /// Decodes a row, unchecked.
+    pub fn decode(bytes: &[u8; CHUNK_ROW_LEN]) -> ChunkRow {
+        let (hash, fields) = bytes.split_first_chunk().expect("a row is longer than a hash");
+        let [block, offset, len] = u32_fields(fields);
+        ChunkRow { hash: *hash, block, offset, len }
+    }
+
+    /// Checks that the chunk lies within its block.
+    pub fn check(&self, block: &BlockRow) -> Result<(), PackError> {
+        let end = u64::from(self.offset) + u64::from(self.len);
+        if self.len == 0 || self.len as usize > CHUNK_LEN_MAX || end > u64::from(block.header.raw_len) {
+            return Err(PackError::Field("chunk bounds"));
+        }
+        Ok(())
+    }
+}
+
+fn u32_fields<const N: usize>(bytes: &[u8]) -> [u32; N] {
+    let fields = bytes.as_chunks().0;
+    std::array::from_fn(|at| u32::from_le_bytes(fields[at]))
 }
 
 impl Trailer {
@@ -252,130 +286,8 @@ impl Trailer {
     }
 }
 
-impl Table {
-    /// Lays out a table; `chunks` are sorted by hash here.
-    pub fn build(blocks: &[BlockRow], chunks: &mut [ChunkRow]) -> Table {
-        chunks.sort_unstable_by_key(|row| row.hash);
-        let mut bytes = Vec::with_capacity(blocks.len() * BLOCK_ROW_LEN + chunks.len() * CHUNK_ROW_LEN);
-        for row in blocks {
-            let header = row.header;
-            for field in [row.offset, header.codec, header.stored_len, header.raw_len, header.chunk_count] {
-                bytes.extend_from_slice(&field.to_le_bytes());
-            }
-        }
-        for row in chunks {
-            bytes.extend_from_slice(&row.hash);
-            for field in [row.block, row.offset, row.len] {
-                bytes.extend_from_slice(&field.to_le_bytes());
-            }
-        }
-        Table { bytes, block_count: blocks.len() }
-    }
-
-    /// Checks bytes against their trailer: the hash, and every row's bounds and order.
-    pub fn decode(bytes: Vec<u8>, trailer: &Trailer) -> Result<Table, PackError> {
-        if bytes.len() as u64 != trailer.table_len() {
-            return Err(PackError::Truncated);
-        }
-        if blake3::hash(&bytes) != trailer.table_hash {
-            return Err(PackError::TableHash);
-        }
-        let table = Table { bytes, block_count: trailer.block_count as usize };
-        table.check(trailer.table_offset)?;
-        Ok(table)
-    }
-
-    fn check(&self, table_offset: u64) -> Result<(), PackError> {
-        let mut at = HEADER_LEN as u64;
-        let mut chunk_count = 0u64;
-        for index in 0..self.block_count {
-            let row = self.block(index as u32).ok_or(PackError::Truncated)?;
-            if u64::from(row.offset) != at {
-                return Err(PackError::Field("block offset"));
-            }
-            row.header.check()?;
-            at = row.payload_offset() + u64::from(row.header.stored_len);
-            chunk_count += u64::from(row.header.chunk_count);
-        }
-        if at != table_offset || chunk_count != self.chunk_count() as u64 {
-            return Err(PackError::Field("table"));
-        }
-        for index in 0..self.chunk_count() {
-            let row = self.chunk(index).ok_or(PackError::Truncated)?;
-            let block = self.block(row.block).ok_or(PackError::Field("block number"))?;
-            let end = u64::from(row.offset) + u64::from(row.len);
-            if row.len == 0 || row.len as usize > CHUNK_LEN_MAX || end > u64::from(block.header.raw_len) {
-                return Err(PackError::Field("chunk bounds"));
-            }
-            if index > 0 && self.hash(index - 1) > self.hash(index) {
-                return Err(PackError::Field("order of rows"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the table as it is stored.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Returns how many blocks there are.
-    pub fn block_count(&self) -> usize {
-        self.block_count
-    }
-
-    /// Returns how many chunks there are.
-    pub fn chunk_count(&self) -> usize {
-        (self.bytes.len() - self.block_count * BLOCK_ROW_LEN) / CHUNK_ROW_LEN
-    }
-
-    /// Returns a block's row.
-    pub fn block(&self, index: u32) -> Option<BlockRow> {
-        let at = index as usize;
-        if at >= self.block_count {
-            return None;
-        }
-        let mut fields = Reader(&self.bytes[at * BLOCK_ROW_LEN..]);
-        let offset = fields.u32().ok()?;
-        let (codec, stored_len, raw_len, chunk_count) = (fields.u32().ok()?, fields.u32().ok()?, fields.u32().ok()?, fields.u32().ok()?);
-        Some(BlockRow { offset, header: BlockHeader { codec, stored_len, raw_len, chunk_count } })
-    }
-
-    /// Returns a chunk's row, in the order of the hashes.
-    pub fn chunk(&self, index: usize) -> Option<ChunkRow> {
-        if index >= self.chunk_count() {
-            return None;
-        }
-        let mut fields = Reader(&self.bytes[self.chunk_at(index)..]);
-        Some(ChunkRow { hash: fields.array().ok()?, block: fields.u32().ok()?, offset: fields.u32().ok()?, len: fields.u32().ok()? })
-    }
-
-    /// Returns a chunk's hash, in the order of the hashes.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such row.
-    pub fn hash(&self, index: usize) -> &[u8; HASH_LEN] {
-        self.bytes[self.chunk_at(index)..].first_chunk().expect("a row is longer than a hash")
-    }
-
-    /// Finds a chunk by its hash.
-    pub fn find(&self, hash: &[u8; HASH_LEN]) -> Option<ChunkRow> {
-        let (mut low, mut high) = (0, self.chunk_count());
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.hash(middle) < hash { low = middle + 1 } else { high = middle }
-        }
-        self.chunk(low).filter(|row| row.hash == *hash)
-    }
-
-    fn chunk_at(&self, index: usize) -> usize {
-        self.block_count * BLOCK_ROW_LEN + index * CHUNK_ROW_LEN
-    }
-}
-
 impl BlockHeader {
-    fn check(&self) -> Result<(), PackError> {
+    pub(super) fn check(&self) -> Result<(), PackError> {
         if self.raw_len as usize > BLOCK_RAW_LEN_MAX || self.raw_len == 0 {
             return Err(PackError::Field("block length"));
         }

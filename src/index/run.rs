@@ -1,7 +1,9 @@
 //! A sorted run of index rows: the first eight bytes of a hash, a pack, a slot of its table.
 
-use crate::format::pack::Table;
 use crate::id::HASH_LEN;
+
+/// Length of a row in a file.
+pub(super) const ROW_LEN: usize = 16;
 
 /// Rows sorted by the first eight bytes of the hash, read as a big-endian number.
 #[derive(Debug, Default)]
@@ -9,20 +11,30 @@ pub(super) struct Run {
     rows: Vec<Row>,
 }
 
+/// Where a hash with a prefix may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    prefix: u64,
-    pack: u32,
-    slot: u32,
+pub(super) struct Row {
+    pub(super) prefix: u64,
+    /// A number of a pack; what it counts is for whoever holds the run.
+    pub(super) pack: u32,
+    pub(super) slot: u32,
+}
+
+impl Row {
+    pub(super) fn encode(&self) -> [u8; ROW_LEN] {
+        let place = u64::from(self.pack) << 32 | u64::from(self.slot);
+        (u128::from(self.prefix) << 64 | u128::from(place)).to_be_bytes()
+    }
+
+    pub(super) fn decode(bytes: &[u8; ROW_LEN]) -> Row {
+        let all = u128::from_be_bytes(*bytes);
+        Row { prefix: (all >> 64) as u64, pack: (all >> 32) as u32, slot: all as u32 }
+    }
 }
 
 impl Run {
-    /// Builds a run of the rows of tables, each with the number of its pack.
-    pub(super) fn build<'a>(tables: impl Iterator<Item = (u32, &'a Table)>) -> Run {
-        let mut rows = Vec::new();
-        for (pack, table) in tables {
-            rows.extend((0..table.chunk_count()).map(|slot| Row { prefix: prefix(table.hash(slot)), pack, slot: slot as u32 }));
-        }
+    /// Makes a run of rows in any order.
+    pub(super) fn of(mut rows: Vec<Row>) -> Run {
         rows.sort_unstable();
         Run { rows }
     }
@@ -50,9 +62,13 @@ impl Run {
         self.rows.len()
     }
 
-    /// Yields pack and slot of every row whose prefix is the hash's.
-    pub(super) fn find(&self, hash: &[u8; HASH_LEN]) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let wanted = prefix(hash);
+    /// Returns the rows in order.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Yields pack and slot of every row with a prefix.
+    pub(super) fn find(&self, wanted: u64) -> impl Iterator<Item = (u32, u32)> + '_ {
         let first = self.lower_bound(wanted);
         self.rows[first..].iter().take_while(move |row| row.prefix == wanted).map(|row| (row.pack, row.slot))
     }
@@ -76,7 +92,8 @@ impl Run {
     }
 }
 
-fn prefix(hash: &[u8; HASH_LEN]) -> u64 {
+/// Returns the first eight bytes of a hash as a number that sorts alike.
+pub(super) fn prefix(hash: &[u8; HASH_LEN]) -> u64 {
     u64::from_be_bytes(*hash.first_chunk().expect("a hash is longer than eight bytes"))
 }
 
@@ -87,9 +104,7 @@ mod tests {
     use super::*;
 
     fn run_of(prefixes: &[u64]) -> Run {
-        let mut rows: Vec<Row> = prefixes.iter().enumerate().map(|(i, &prefix)| Row { prefix, pack: 0, slot: i as u32 }).collect();
-        rows.sort_unstable();
-        Run { rows }
+        Run::of(prefixes.iter().enumerate().map(|(i, &prefix)| Row { prefix, pack: 0, slot: i as u32 }).collect())
     }
 
     proptest! {
@@ -97,9 +112,7 @@ mod tests {
         fn every_row_is_found_and_no_other(prefixes in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..200), probe in prop_oneof![0u64..50, any::<u64>()]) {
             let run = run_of(&prefixes);
             for wanted in prefixes.iter().copied().chain([probe, 0, u64::MAX]) {
-                let mut hash = [0; HASH_LEN];
-                hash[..8].copy_from_slice(&wanted.to_be_bytes());
-                prop_assert_eq!(run.find(&hash).count(), prefixes.iter().filter(|&&p| p == wanted).count());
+                prop_assert_eq!(run.find(wanted).count(), prefixes.iter().filter(|&&p| p == wanted).count());
             }
         }
 

@@ -69,11 +69,10 @@ impl BlockReader {
         if self.block != Some((pack.id, row.block)) {
             // What a failed read leaves behind is no block.
             self.block = None;
-            let block = pack.table.block(row.block).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is missing"))?;
-            pack.file()?.read_block(&block, &mut self.decoder, &mut self.raw)?;
+            pack.file()?.read_block(&location.block, &mut self.decoder, &mut self.raw)?;
             self.block = Some((pack.id, row.block));
         }
-        // The table's bounds were checked when it was loaded.
+        // The row's bounds were checked when it was read.
         Ok(row.offset as usize..row.offset as usize + row.len as usize)
     }
 }

@@ -16,7 +16,7 @@ pub fn cat_object(store: &Store, prefix: &str) -> Result<Vec<u8>> {
     let mut found = BTreeMap::<[u8; HASH_LEN], PackClass>::new();
     for class in [PackClass::Data, PackClass::Meta] {
         for pack in store.index(class)?.packs() {
-            found.extend(with_prefix(&pack.table, prefix).map(|hash| (hash, class)));
+            found.extend(with_prefix(&pack.read_table()?, prefix).map(|hash| (hash, class)));
         }
     }
     let mut all = found.into_iter();

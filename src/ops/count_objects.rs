@@ -67,8 +67,8 @@ pub fn list_packs(store: &Store) -> Result<Vec<PackInfo>> {
             class: class_word(class),
             id: pack.id,
             size_bytes: pack.len,
-            block_count: pack.table.block_count() as u64,
-            object_count: pack.table.chunk_count() as u64,
+            block_count: u64::from(pack.block_count),
+            object_count: u64::from(pack.chunk_count),
             path: pack_path(class, pack.id),
         }));
     }
@@ -97,11 +97,9 @@ fn count_packs(store: &Store, class: PackClass) -> Result<(u64, u64, u64, u64)> 
     for pack in store.index(class)?.packs() {
         packs += 1;
         bytes += pack.len;
-        objects += pack.table.chunk_count() as u64;
-        raw += (0..pack.table.block_count())
-            .filter_map(|at| pack.table.block(at as u32))
-            .map(|block| u64::from(block.header.raw_len))
-            .sum::<u64>();
+        objects += u64::from(pack.chunk_count);
+        let table = pack.read_table()?;
+        raw += (0..pack.block_count).filter_map(|at| table.block(at)).map(|block| u64::from(block.header.raw_len)).sum::<u64>();
     }
     Ok((packs, bytes, objects, raw))
 }

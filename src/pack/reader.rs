@@ -11,11 +11,13 @@ use super::pack_path;
 use crate::chunk::compress::{Codec, Decoder};
 use crate::error::{Error, Result, damaged};
 use crate::format::manifest::PageType;
-use crate::format::pack::{BlockRow, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer};
+use crate::format::pack::{
+    BLOCK_ROW_LEN, BlockRow, CHUNK_ROW_LEN, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer,
+};
 use crate::id::{ChunkId, HASH_LEN, PackId};
 
-/// A pack whose table is in memory. Its file is opened when it is read.
-#[derive(Debug)]
+/// A pack that has arrived. Its file is opened when it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// Its name.
     pub id: PackId,
@@ -25,15 +27,17 @@ pub struct Pack {
     pub path: PathBuf,
     /// Its length in bytes.
     pub len: u64,
-    /// Its table, which matched its trailer.
-    pub table: Table,
+    /// Blocks in its table.
+    pub block_count: u32,
+    /// Chunks in its table.
+    pub chunk_count: u32,
 }
 
 /// A file in a pack's place.
 #[derive(Debug)]
 pub enum Opened {
-    /// A pack that has arrived.
-    Pack(Pack),
+    /// A pack that has arrived, and its table, which matched its trailer.
+    Pack(Pack, Table),
     /// Not a whole pack: it counts as absent until its copy is complete.
     NotArrived(PackError),
 }
@@ -49,10 +53,58 @@ impl Pack {
             Ok((read_table(&file, len, class)?, len))
         };
         match opened() {
-            Ok((table, len)) => Opened::Pack(Pack { id, class, path, len, table }),
+            Ok((table, len)) => {
+                let (block_count, chunk_count) = (table.block_count() as u32, table.chunk_count() as u32);
+                Opened::Pack(Pack { id, class, path, len, block_count, chunk_count }, table)
+            }
             Err(ReadTableError::Pack(why)) => Opened::NotArrived(why),
             Err(ReadTableError::Io(e)) => Opened::NotArrived(PackError::Unreadable(e.kind())),
         }
+    }
+
+    /// Reads the whole table and checks it against its trailer.
+    pub fn read_table(&self) -> Result<Table> {
+        let table = open_regular(&self.path).map_err(ReadTableError::Io).and_then(|file| read_table(&file, self.len, self.class));
+        let table = table.map_err(|e| match e {
+            ReadTableError::Pack(why) => damaged("pack", &self.id.short(16), why),
+            ReadTableError::Io(e) => Error::io("read", &self.path, e),
+        })?;
+        if (table.block_count(), table.chunk_count()) != (self.block_count as usize, self.chunk_count as usize) {
+            return Err(damaged("pack", &self.id.short(16), "its table is not the one it had"));
+        }
+        Ok(table)
+    }
+
+    /// Reads one chunk's row and its block's from the table in the file, and checks their bounds;
+    /// the rest of the table is not looked at. None if there is no such row.
+    pub fn read_place(&self, slot: u32) -> Result<Option<(ChunkRow, BlockRow)>, PackError> {
+        if slot >= self.chunk_count {
+            return Ok(None);
+        }
+        let unreadable = |e: io::Error| PackError::Unreadable(e.kind());
+        let table_offset = self.len.checked_sub(TRAILER_LEN as u64 + self.table_len()).ok_or(PackError::Truncated)?;
+        let file = open_regular(&self.path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.len() != self.len {
+            return Err(PackError::Truncated);
+        }
+        let chunks = table_offset + u64::from(self.block_count) * BLOCK_ROW_LEN as u64;
+        let mut bytes = [0; CHUNK_ROW_LEN];
+        file.read_exact_at(&mut bytes, chunks + u64::from(slot) * CHUNK_ROW_LEN as u64).map_err(unreadable)?;
+        let row = ChunkRow::decode(&bytes);
+        if row.block >= self.block_count {
+            return Err(PackError::Field("block number"));
+        }
+        let mut bytes = [0; BLOCK_ROW_LEN];
+        file.read_exact_at(&mut bytes, table_offset + u64::from(row.block) * BLOCK_ROW_LEN as u64).map_err(unreadable)?;
+        let block = BlockRow::decode(&bytes);
+        block.check(table_offset)?;
+        row.check(&block)?;
+        Ok(Some((row, block)))
+    }
+
+    /// Returns the length of the table in bytes.
+    pub fn table_len(&self) -> u64 {
+        u64::from(self.block_count) * BLOCK_ROW_LEN as u64 + u64::from(self.chunk_count) * CHUNK_ROW_LEN as u64
     }
 
     /// Opens the file for reading blocks.
@@ -70,11 +122,12 @@ impl Pack {
     /// Hashes everything in the pack against its table: a whole file tells only that it is what
     /// somebody wrote, who may have written anything.
     pub fn verify_contents(&self) -> Result<()> {
-        let mut rows: Vec<ChunkRow> = (0..self.table.chunk_count()).filter_map(|slot| self.table.chunk(slot)).collect();
+        let table = self.read_table()?;
+        let mut rows: Vec<ChunkRow> = (0..table.chunk_count()).filter_map(|slot| table.chunk(slot)).collect();
         rows.sort_unstable_by_key(|row| (row.block, row.offset));
         let (mut file, mut decoder, mut raw) = (self.file()?, Decoder::new(), Vec::new());
         for rows in rows.chunk_by(|a, b| a.block == b.block) {
-            let block = self.table.block(rows[0].block).ok_or_else(|| file.damaged("a block is missing"))?;
+            let block = table.block(rows[0].block).ok_or_else(|| file.damaged("a block is missing"))?;
             file.read_block(&block, &mut decoder, &mut raw)?;
             for row in rows {
                 let start = row.offset as usize;
@@ -127,7 +180,7 @@ impl PackFile<'_> {
             return self.read_at(part, row.payload_offset() + u64::from(offset));
         }
         self.read_block(row, decoder, part)?;
-        // The table's bounds were checked when it was loaded.
+        // The row's bounds were checked when it was read.
         part.truncate(offset as usize + len as usize);
         part.drain(..offset as usize);
         Ok(())

@@ -27,8 +27,11 @@ use crate::refs::read;
 /// The name of a store's directory.
 pub const STORE_DIR: &str = ".artifacts";
 
+/// Where the files of the look-up lie in local state.
+pub(crate) const INDEX_DIR: &str = "index";
+
 /// A store that is open for reading. Opening costs a read of one line; packs are listed and
-/// their tables loaded when something is first looked up.
+/// those that the local index does not cover read when something is first looked up.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
@@ -145,7 +148,8 @@ impl Store {
         if let Some(index) = cell.get() {
             return Ok(index);
         }
-        let index = Index::open(&self.root, class)?;
+        let files = self.local().map(|local| local.join(INDEX_DIR));
+        let index = Index::open(&self.root, class, files.as_deref())?;
         Ok(cell.get_or_init(|| index))
     }
 

@@ -29,10 +29,12 @@ impl Store {
     /// published meanwhile.
     pub fn locate(&self, class: PackClass, hash: &[u8; 32]) -> Result<Option<Location>> {
         let index = self.index(class)?;
-        if let Some(found) = index.find_any(hash) {
+        if let Some(found) = index.find_likely(hash, |_| true) {
             return Ok(Some(found));
         }
-        if index.refresh()? { Ok(index.find_any(hash)) } else { Ok(None) }
+        // Whether this finds new packs does not tell: another thread may just have added them.
+        index.refresh()?;
+        Ok(index.find_any(hash))
     }
 
     /// Reads a chunk.
@@ -67,20 +69,20 @@ impl Store {
     /// Reads the bytes at a place, unchecked. Pages that are read one after another mostly lie in
     /// one block, which is kept decoded.
     fn read_at(&self, location: &Location) -> Result<Vec<u8>> {
-        let (pack, row) = (&location.pack, location.row);
-        let block = pack.table.block(row.block).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is missing"))?;
+        let (pack, row, block) = (&location.pack, location.row, &location.block);
         let mut bytes = Vec::new();
         if pack.class == PackClass::Data {
-            pack.file()?.read_part(&block, row.offset, row.len, &mut Decoder::new(), &mut bytes)?;
+            pack.file()?.read_part(block, row.offset, row.len, &mut Decoder::new(), &mut bytes)?;
             return Ok(bytes);
         }
         let mut last = self.last_block.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|(id, number, _)| (*id, *number) != (pack.id, row.block)) {
-            pack.file()?.read_block(&block, &mut Decoder::new(), &mut bytes)?;
+            pack.file()?.read_block(block, &mut Decoder::new(), &mut bytes)?;
             *last = Some((pack.id, row.block, bytes));
         }
-        let block = last.as_ref().and_then(|(_, _, raw)| raw.get(row.offset as usize..row.offset as usize + row.len as usize));
-        block.map(<[u8]>::to_vec).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is too short"))
+        let range = row.offset as usize..row.offset as usize + row.len as usize;
+        let bytes = last.as_ref().and_then(|(_, _, raw)| raw.get(range));
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is too short"))
     }
 
     /// The error for what is in no pack; it may be in one that is not whole.

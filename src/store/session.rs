@@ -23,7 +23,7 @@ use crate::pack::writer::FinishedPack;
 use crate::quote::quote_path;
 use crate::refs::write;
 
-use super::{Need, Store, local};
+use super::{INDEX_DIR, Need, Store, local};
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
     /// Whether a chunk or page is in a pack here that may be relied on; a pack that was copied in
     /// is adopted for it.
     pub fn has(&self, class: PackClass, hash: &[u8; HASH_LEN]) -> Result<bool> {
-        Ok(self.store.index(class)?.find(hash, |location| self.rely_on(location)).is_some())
+        Ok(self.store.index(class)?.find_likely(hash, |location| self.rely_on(location)).is_some())
     }
 
     /// Lists the packs again; returns whether there are new ones.
@@ -97,7 +97,12 @@ impl<'a> Session<'a> {
             packs.confirmed.insert(id, true);
             packs.rests_on.insert(relative);
         }
-        self.store.index(class)?.add(Pack { id, class, path, len, table });
+        let (block_count, chunk_count) = (table.block_count() as u32, table.chunk_count() as u32);
+        let index = self.store.index(class)?;
+        index.add(Pack { id, class, path, len, block_count, chunk_count }, table);
+        if index.is_long() {
+            self.save_index();
+        }
         Ok(())
     }
 
@@ -134,6 +139,17 @@ impl<'a> Session<'a> {
         confirmed
     }
 
+    /// Saves the look-up for the next command, where enough has come to it.
+    pub fn save_index(&self) {
+        for class in [PackClass::Data, PackClass::Meta] {
+            let saved = self.store.index_if_open(class).map(|index| index.save(&self.disk, &self.local.join(INDEX_DIR)));
+            if let Some(Err(error)) = saved {
+                // It is a cache: the next command opens the store more slowly.
+                self.context.progress.warn(&format!("cannot save the look-up: {error}"));
+            }
+        }
+    }
+
     /// Moves files in a pack's place that never became whole packs, and that nothing has written
     /// to for an hour, to `quarantine/`, so that the copy can be run again.
     pub fn quarantine_torn_packs(&self) -> Result<()> {
@@ -141,7 +157,7 @@ impl<'a> Session<'a> {
             let torn = self.store.index_if_open(class).map(Index::not_arrived).unwrap_or_default();
             for (id, why) in torn {
                 // It may have arrived, or been stored again, since it was listed.
-                if let Opened::Pack(_) = Pack::open(self.store.root(), class, id) {
+                if let Opened::Pack(..) = Pack::open(self.store.root(), class, id) {
                     continue;
                 }
                 let path = self.store.root().join(pack_path(class, id));

@@ -37,7 +37,7 @@ pub(super) fn check(store: &Store, context: &Context<'_>) -> Checked {
         });
         for id in ids {
             match Pack::open(store.root(), class, id) {
-                Opened::Pack(pack) => packs.push(pack),
+                Opened::Pack(pack, _) => packs.push(pack),
                 Opened::NotArrived(PackError::Unreadable(kind)) => {
                     checked.add(class, id, FindingKind::Unreadable, format!("it cannot be read: {kind}"));
                 }

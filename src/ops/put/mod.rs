@@ -186,6 +186,7 @@ fn attempt(
     let content = Content { gathered, metadata, metadata_pages, stored_bytes: new_bytes };
     let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base.as_ref())? else { return Ok(None) };
     session.quarantine_torn_packs()?;
+    session.save_index();
 
     let history = store.history(&options.artifact)?;
     let version =

@@ -12,6 +12,7 @@ use crate::chunk::compress::Decoder;
 use crate::context::Context;
 use crate::error::{Error, Result, damaged};
 use crate::format::manifest::{ChunkRun, FileBody};
+use crate::format::pack::BlockRow;
 use crate::format::path::EntryPath;
 use crate::id::ChunkId;
 use crate::pack::reader::{Pack, PackFile};
@@ -55,13 +56,20 @@ enum Handle {
 /// Where a chunk goes.
 struct Place {
     pack: u32,
-    block: u32,
+    block: BlockRow,
     offset: u32,
     len: u32,
     target: u32,
     count: u64,
     at: u64,
     chunk: ChunkId,
+}
+
+impl Place {
+    /// Tells blocks apart, and sorts them as they lie.
+    fn block_key(&self) -> (u32, u32) {
+        (self.pack, self.block.offset)
+    }
 }
 
 /// Collects files and writes them, a window at a time.
@@ -148,7 +156,7 @@ impl<'f> Filler<'f> {
         self.packs[pack as usize] = Some(location.pack);
         let target = self.targets.len() as u32 - 1;
         self.targets[target as usize].left.fetch_add(1, Ordering::AcqRel);
-        self.places.push(Place { pack, block: location.row.block, offset: location.row.offset, len, target, count, at, chunk });
+        self.places.push(Place { pack, block: location.block, offset: location.row.offset, len, target, count, at, chunk });
         Ok(())
     }
 
@@ -181,7 +189,7 @@ impl<'f> Filler<'f> {
     }
 
     fn write_planned(&mut self) -> Result<()> {
-        self.places.sort_unstable_by_key(|place| (place.pack, place.block, place.offset, place.target, place.at));
+        self.places.sort_unstable_by_key(|place| (place.pack, place.block.offset, place.offset, place.target, place.at));
         let jobs = self.jobs();
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let this = &*self;
@@ -208,8 +216,7 @@ impl<'f> Filler<'f> {
         let (mut jobs, mut start, mut bytes) = (Vec::new(), 0, 0);
         for at in 1..=self.places.len() {
             bytes += u64::from(self.places[at - 1].len);
-            let ends_block =
-                self.places.get(at).is_none_or(|next| (next.pack, next.block) != (self.places[at - 1].pack, self.places[at - 1].block));
+            let ends_block = self.places.get(at).is_none_or(|next| next.block_key() != self.places[at - 1].block_key());
             if ends_block && (bytes >= JOB_BYTES || at == self.places.len()) {
                 jobs.push(start..at);
                 (start, bytes) = (at, 0);
@@ -225,7 +232,7 @@ impl<'f> Filler<'f> {
         let mut open: Option<(u32, PackFile<'_>)> = None;
         while !failed.load(Ordering::Relaxed) {
             let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            for places in self.places[job.clone()].chunk_by(|a, b| (a.pack, a.block) == (b.pack, b.block)) {
+            for places in self.places[job.clone()].chunk_by(|a, b| a.block_key() == b.block_key()) {
                 let number = places[0].pack;
                 let file = match &mut open {
                     Some((open, file)) if *open == number => file,
@@ -242,8 +249,7 @@ impl<'f> Filler<'f> {
 
     /// Writes all chunks of one block to their places.
     fn block(&self, file: &mut PackFile<'_>, places: &[Place], dest: &mut Dest, decoder: &mut Decoder, raw: &mut Vec<u8>) -> Result<()> {
-        let pack = self.packs[places[0].pack as usize].as_deref().ok_or_else(|| Error::failed("cannot find a pack of the plan"))?;
-        let row = pack.table.block(places[0].block).ok_or_else(|| damaged("pack", &pack.id.short(16), "a block is missing"))?;
+        let row = places[0].block;
         // From a raw block, from which little is needed, only that is read.
         let needed: u64 = places.chunk_by(|a, b| a.offset == b.offset).map(|same| u64::from(same[0].len)).sum();
         let in_parts = row.header.codec == 0 && needed * 2 < u64::from(row.header.raw_len);
