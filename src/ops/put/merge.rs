@@ -33,6 +33,9 @@ pub(super) struct Merge<'a> {
     /// Items whose fate may depend on what follows.
     pending: VecDeque<Item>,
     ended: bool,
+    /// Whether a single walk is all there is: it can neither repeat a path nor use a file as a
+    /// directory.
+    is_single: bool,
 }
 
 /// An iterator whose next item can be looked at, and which can be had back.
@@ -89,7 +92,9 @@ impl<'a> Merge<'a> {
         base: Option<EntryWalk<'a>>,
         removed: &[EntryPath],
     ) -> Merge<'a> {
+        let is_single = sources.len() + usize::from(stream.is_some()) <= 1 && base.is_none();
         Merge {
+            is_single,
             sources: sources.into_iter().map(Ahead::new).collect(),
             stream,
             base: base.map(Ahead::new),
@@ -190,10 +195,13 @@ impl<'a> Merge<'a> {
     }
 
     fn advance(&mut self) -> Result<Option<Item>> {
+        if self.is_single {
+            return self.take_only();
+        }
         loop {
             if let Some(first) = self.pending.front() {
                 let settled = self.ended || self.pending.back().is_some_and(|newest| self.is_settled(first, newest.path()));
-                if settled || self.only_source() {
+                if settled {
                     return Ok(self.pending.pop_front());
                 }
             } else if self.ended {
@@ -206,9 +214,11 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// A single walk can neither repeat a path nor use a file as a directory.
-    fn only_source(&self) -> bool {
-        self.sources.len() + usize::from(self.stream.is_some()) <= 1 && self.base.is_none()
+    fn take_only(&mut self) -> Result<Option<Item>> {
+        match self.sources.first_mut() {
+            Some(source) => Ok(source.next().transpose()?.map(|found| Item::Found(found, 0))),
+            None => Ok(self.stream.take().map(Item::Stream)),
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl Frames {
         let len = u32::from_le_bytes(*self.frame[self.at..].first_chunk()?) as usize;
         let row = self.frame.get(self.at + 4..self.at + 4 + len)?;
         self.at += 4 + len;
-        codec::decode(row).ok()
+        codec::decode_own(row).ok()
     }
 
     fn load(&mut self) -> Option<()> {

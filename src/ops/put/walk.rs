@@ -3,6 +3,7 @@
 //! Entry paths sort by bytes with `/` in them, so a directory sorts as if its name ended in `/`;
 //! but an empty one is an entry itself and sorts by its bare name.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -67,7 +68,6 @@ struct Frame {
 }
 
 struct Child {
-    key: Vec<u8>,
     name: Vec<u8>,
     path: PathBuf,
     kind: ChildKind,
@@ -136,8 +136,10 @@ impl<'a> SourceWalk<'a> {
             let path = EntryPath::new(join(&frame.prefix, &child.name)).map_err(|why| bad_path(&child.path, why))?;
             let kind = match child.kind {
                 ChildKind::Dir => {
-                    self.enter(path, &child.path)?;
-                    continue;
+                    if self.enter(&path, &child.path)? {
+                        continue;
+                    }
+                    FoundKind::EmptyDir
                 }
                 ChildKind::File { through_link } => FoundKind::File { through_link },
                 ChildKind::Symlink => FoundKind::Symlink,
@@ -148,7 +150,8 @@ impl<'a> SourceWalk<'a> {
         Ok(None)
     }
 
-    fn enter(&mut self, path: EntryPath, dir: &Path) -> Result<()> {
+    /// Goes on inside a directory; or not, if nothing of it is kept.
+    fn enter(&mut self, path: &EntryPath, dir: &Path) -> Result<bool> {
         let meta = fs::metadata(dir).map_err(|e| Error::io("read", dir, e))?;
         let place = (meta.dev(), meta.ino());
         if self.frames.iter().any(|frame| frame.place == place) {
@@ -157,12 +160,15 @@ impl<'a> SourceWalk<'a> {
         }
         let rules = match self.frames.last() {
             Some(frame) => frame.rules.inside(dir)?,
-            None => return Ok(()),
+            None => return Ok(false),
         };
         let mut frame = Frame { prefix: path.as_bytes().to_vec(), rules, children: Vec::new().into_iter(), place };
         frame.children = self.list(dir, &frame)?.into_iter();
-        self.frames.push(frame);
-        Ok(())
+        let is_kept = frame.children.len() > 0;
+        if is_kept {
+            self.frames.push(frame);
+        }
+        Ok(is_kept)
     }
 
     /// Lists what is kept of a directory, in the order of entry paths.
@@ -177,12 +183,12 @@ impl<'a> SourceWalk<'a> {
             } else if frame.rules.leaves_out(&path, file_type.is_dir()) {
                 self.left_out.ignored += 1;
             } else if file_type.is_dir() {
-                children.push(Child { key: Vec::new(), name, path, kind: ChildKind::Dir });
+                children.push(Child { name, path, kind: ChildKind::Dir });
             } else if file_type.is_symlink() {
                 let kind = self.link_kind(dir, &path)?;
-                children.push(Child { key: Vec::new(), name, path, kind });
+                children.push(Child { name, path, kind });
             } else if file_type.is_file() {
-                children.push(Child { key: Vec::new(), name, path, kind: ChildKind::File { through_link: false } });
+                children.push(Child { name, path, kind: ChildKind::File { through_link: false } });
             } else {
                 self.left_out.special += 1;
                 self.context.progress.warn(&format!("left out {}: it is a {}", quote_path(&path), special_name(file_type)));
@@ -193,21 +199,26 @@ impl<'a> SourceWalk<'a> {
         Ok(children)
     }
 
-    /// Sorts by entry path. Whether a directory is empty is asked only now: it decides where an
-    /// empty one comes.
+    /// Sorts by entry path. Only where a name follows that sorts between `dir` and `dir/` does it
+    /// matter whether a directory is empty, so only then is it asked here.
     fn sort(&mut self, children: &mut [Child], rules: &IgnoreRules) -> Result<()> {
-        for child in children.iter_mut() {
-            child.key = child.name.clone();
-            if child.kind == ChildKind::Dir {
-                if self.is_empty(&child.path, rules)? {
-                    child.kind = ChildKind::EmptyDir;
-                    self.tell_left_out(&child.path, rules)?;
+        children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut moved = false;
+        for at in 1..children.len() {
+            let [before, after] = &mut children[at - 1..=at] else { break };
+            let between = after.name.strip_prefix(&before.name[..]).is_some_and(|rest| rest.first() < Some(&b'/'));
+            if before.kind == ChildKind::Dir && between {
+                if self.is_empty(&before.path, rules)? {
+                    before.kind = ChildKind::EmptyDir;
+                    self.tell_left_out(&before.path, rules)?;
                 } else {
-                    child.key.push(b'/');
+                    moved = true;
                 }
             }
         }
-        children.sort_by(|a, b| a.key.cmp(&b.key));
+        if moved {
+            children.sort_unstable_by(by_entry_path);
+        }
         Ok(())
     }
 
@@ -286,6 +297,16 @@ impl Iterator for SourceWalk<'_> {
     fn next(&mut self) -> Option<Result<Found>> {
         self.advance().transpose()
     }
+}
+
+/// Orders the children of one directory as the paths of what is in them sort.
+fn by_entry_path(a: &Child, b: &Child) -> Ordering {
+    let shared = a.name.len().min(b.name.len());
+    let next = |child: &Child| match child.name.get(shared) {
+        None if child.kind == ChildKind::Dir => Some(b'/'),
+        next => next.copied(),
+    };
+    a.name[..shared].cmp(&b.name[..shared]).then_with(|| next(a).cmp(&next(b)))
 }
 
 /// Returns a path's part below `prefix`.
