@@ -6,15 +6,14 @@
 
 use std::fmt;
 
+pub use crate::format::limits::BLOCK_RAW_LEN_MAX;
+
 use super::planes::{merge, split};
 use super::sample::{PlaneCoding, Repeats, grouping, is_skewed, plane_coding};
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, compress_bound, find_frame_compressed_size, get_frame_content_size};
 
 /// Raw length, in bytes, at which a block is full enough to be closed.
 pub const BLOCK_RAW_LEN_TARGET: usize = 262_144;
-
-/// The most raw bytes one block may hold.
-pub const BLOCK_RAW_LEN_MAX: usize = 524_288;
 
 /// How the payload of a block is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

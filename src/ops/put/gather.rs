@@ -2,7 +2,6 @@
 //! on one thread, in the order of the walk, so that equal input makes equal packs.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -341,9 +340,4 @@ pub(super) fn publish_packs(session: &Session<'_>, packs: &Receiver<FinishedPack
         }
     }
     Ok(bytes)
-}
-
-/// Returns the path of a cache's source, as local state keeps it.
-pub(super) fn cache_key(source: &std::path::Path) -> Option<PathBuf> {
-    source.canonicalize().ok()
 }

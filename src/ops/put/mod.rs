@@ -251,7 +251,7 @@ fn store_entries<'a>(
     let (mut old_caches, mut new_caches, mut margins) = (Vec::new(), Vec::new(), Vec::<Duration>::new());
     for source in &options.sources {
         walks.push(SourceWalk::new(source, store.project(), options, context)?);
-        let key = gather::cache_key(source).ok_or_else(|| Error::not_found(format!("cannot find {}", crate::quote::quote_path(source))))?;
+        let key = source.canonicalize().map_err(|_| Error::not_found(format!("cannot find {}", crate::quote::quote_path(source))))?;
         old_caches.push(stat_cache::Reader::open(session.local(), &key));
         new_caches.push(Some(stat_cache::Writer::new(session.disk(), session.local(), &key)?));
         margins.push(stat_cache::margin(source));
