@@ -7,6 +7,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::condemn::{CondemnRecord, LiftRecord};
 use super::limits::{DESCRIPTION_LEN_MAX, METADATA_DEPTH_MAX, METADATA_LEN_MAX, RECORD_LEN_MAX, TAGS_MAX};
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Tag};
@@ -25,6 +26,10 @@ pub enum Record {
     Alias(AliasRecord),
     /// A change to a version that is already there.
     Edit(Box<EditRecord>),
+    /// Packs that are to be removed.
+    Condemn(CondemnRecord),
+    /// Packs that are not to be removed after all.
+    Lift(LiftRecord),
 }
 
 /// A version of an artifact.
@@ -231,6 +236,8 @@ impl Record {
             Record::Version(version) => (&version.description, &version.metadata, [&version.tags[..], &[]]),
             Record::Edit(edit) => (&edit.description, &edit.metadata, [&edit.tags_add[..], &edit.tags_remove]),
             Record::Alias(_) => return Ok(()),
+            Record::Condemn(condemn) => return condemn.check(),
+            Record::Lift(lift) => return lift.check(),
         };
         if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_LEN_MAX) {
             return Err(RecordError::Limit("description"));

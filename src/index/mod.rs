@@ -7,7 +7,7 @@
 
 mod file;
 mod filter;
-mod run;
+pub(crate) mod run;
 mod save;
 mod state;
 mod tables;

@@ -3,30 +3,30 @@
 use crate::id::HASH_LEN;
 
 /// Length of a row in a file.
-pub(super) const ROW_LEN: usize = 16;
+pub(crate) const ROW_LEN: usize = 16;
 
 /// Rows sorted by the first eight bytes of the hash, read as a big-endian number.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(crate) struct Run {
     rows: Vec<Row>,
 }
 
 /// Where a hash with a prefix may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Row {
-    pub(super) prefix: u64,
+pub(crate) struct Row {
+    pub(crate) prefix: u64,
     /// A number of a pack; what it counts is for whoever holds the run.
-    pub(super) pack: u32,
-    pub(super) slot: u32,
+    pub(crate) pack: u32,
+    pub(crate) slot: u32,
 }
 
 impl Row {
-    pub(super) fn encode(&self) -> [u8; ROW_LEN] {
+    pub(crate) fn encode(&self) -> [u8; ROW_LEN] {
         let place = u64::from(self.pack) << 32 | u64::from(self.slot);
         (u128::from(self.prefix) << 64 | u128::from(place)).to_be_bytes()
     }
 
-    pub(super) fn decode(bytes: &[u8; ROW_LEN]) -> Row {
+    pub(crate) fn decode(bytes: &[u8; ROW_LEN]) -> Row {
         let all = u128::from_be_bytes(*bytes);
         Row { prefix: (all >> 64) as u64, pack: (all >> 32) as u32, slot: all as u32 }
     }
@@ -34,13 +34,13 @@ impl Row {
 
 impl Run {
     /// Makes a run of rows in any order.
-    pub(super) fn of(mut rows: Vec<Row>) -> Run {
+    pub(crate) fn of(mut rows: Vec<Row>) -> Run {
         rows.sort_unstable();
         Run { rows }
     }
 
     /// Merges two runs.
-    pub(super) fn merge(&self, other: &Run) -> Run {
+    pub(crate) fn merge(&self, other: &Run) -> Run {
         let mut rows = Vec::with_capacity(self.rows.len() + other.rows.len());
         let (mut a, mut b) = (&self.rows[..], &other.rows[..]);
         while let (Some(x), Some(y)) = (a.first(), b.first()) {
@@ -58,17 +58,17 @@ impl Run {
     }
 
     /// Returns how many rows there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Returns the rows in order.
-    pub(super) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
     /// Yields pack and slot of every row with a prefix.
-    pub(super) fn find(&self, wanted: u64) -> impl Iterator<Item = (u32, u32)> + '_ {
+    pub(crate) fn find(&self, wanted: u64) -> impl Iterator<Item = (u32, u32)> + '_ {
         let first = self.lower_bound(wanted);
         self.rows[first..].iter().take_while(move |row| row.prefix == wanted).map(|row| (row.pack, row.slot))
     }
@@ -93,7 +93,7 @@ impl Run {
 }
 
 /// Returns the first eight bytes of a hash as a number that sorts alike.
-pub(super) fn prefix(hash: &[u8; HASH_LEN]) -> u64 {
+pub(crate) fn prefix(hash: &[u8; HASH_LEN]) -> u64 {
     u64::from_be_bytes(*hash.first_chunk().expect("a hash is longer than eight bytes"))
 }
 

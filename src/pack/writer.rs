@@ -36,6 +36,15 @@ pub struct FinishedPack {
     pub draft: Draft,
 }
 
+impl FinishedPack {
+    /// Gives the pack a salt and so another name; the table, which speaks of hashes, stays.
+    pub fn salted(mut self, salt: [u8; 8]) -> Result<FinishedPack> {
+        self.draft.write_at(&Header { class: self.class, salt }.encode(), 0)?;
+        self.id = self.draft.hash()?.into();
+        Ok(self)
+    }
+}
+
 impl PackWriter {
     /// Begins a pack.
     pub fn new(class: PackClass, draft: Draft) -> Result<PackWriter> {

@@ -1,5 +1,6 @@
 //! Records on disk: which there are, what they add up to, and how new ones are written.
 
+pub mod condemned;
 pub mod history;
 pub mod read;
 pub mod write;

@@ -132,6 +132,7 @@ fn is_at_home(record: &Record, dir: &str) -> bool {
         Record::Version(version) => &version.artifact,
         Record::Alias(alias) => &alias.artifact,
         Record::Edit(edit) => &edit.artifact,
+        Record::Condemn(_) | Record::Lift(_) => return false,
     };
     artifact.as_str().eq_ignore_ascii_case(dir)
 }
@@ -179,7 +180,7 @@ fn subdirs(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn names_in(dir: &Path) -> Result<Vec<String>> {
+pub(super) fn names_in(dir: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),

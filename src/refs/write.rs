@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::condemned::CONDEMN_DIR;
 use super::read::{HASH16, read_record};
 use crate::durable::Disk;
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ pub fn rely_on(disk: &Disk, path: &Path) -> Result<()> {
 /// Returns where a record lies, relative to the store.
 pub fn record_path(record: &Record, id: RecordId) -> PathBuf {
     let (artifact, folder, number) = match record {
+        Record::Condemn(_) | Record::Lift(_) => return Path::new(CONDEMN_DIR).join(id.short(HASH16)),
         Record::Version(version) => (&version.artifact, PathBuf::from("versions"), version.number),
         Record::Alias(alias) => (&alias.artifact, Path::new("aliases").join(alias.alias.as_str()), alias.seq),
         Record::Edit(edit) => (&edit.artifact, PathBuf::from("edits"), edit.seq),

@@ -1,8 +1,11 @@
 //! An open store: its layout, its packs, its records.
 
+pub mod census;
 pub(crate) mod local;
 pub mod object;
+pub mod packer;
 pub mod page_writer;
+pub mod put_note;
 pub mod resolve;
 pub mod session;
 pub mod tree;
@@ -21,14 +24,19 @@ use crate::index::Index;
 use crate::name::Name;
 use crate::pack::reader::open_regular;
 use crate::quote::{quote, quote_path};
+use crate::refs::condemned::Condemned;
 use crate::refs::history::History;
 use crate::refs::read;
+use census::Census;
 
 /// The name of a store's directory.
 pub const STORE_DIR: &str = ".artifacts";
 
 /// Where the files of the look-up lie in local state.
 pub(crate) const INDEX_DIR: &str = "index";
+
+/// The feature of a store in which packs were condemned: whoever writes must not reuse them.
+pub const CONDEMN_FEATURE: &str = "write-condemn";
 
 /// A store that is open for reading. Opening costs a read of one line; packs are listed and
 /// those that the local index does not cover read when something is first looked up.
@@ -111,6 +119,7 @@ impl Store {
         for entry in entries {
             let name = entry.map_err(|e| Error::io("list", &dir, e))?.file_name().to_string_lossy().into_owned();
             let needed_by = match name.split_once('-') {
+                _ if name == CONDEMN_FEATURE => &[][..],
                 Some(("write", _)) => &[Need::Write, Need::Collect][..],
                 Some(("gc", _)) => &[Need::Collect][..],
                 // Files that a desktop or a syncing tool drops everywhere are strangers here too.
@@ -174,6 +183,16 @@ impl Store {
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
         Ok(read::load_all(&self.root)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
+    }
+
+    /// Reads which packs are condemned.
+    pub fn condemned(&self) -> Result<Condemned> {
+        Condemned::load(&self.root)
+    }
+
+    /// Returns the table of everything in the packs of a class.
+    pub fn census(&self, class: PackClass, threads: usize) -> Result<Census> {
+        Census::load(self, class, threads)
     }
 
     /// Finds this copy's local state, without making it.

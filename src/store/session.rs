@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
-use crate::durable::{Disk, TEMP_AGE_MAX};
+use crate::durable::{Disk, Reserve, TEMP_AGE_MAX};
 use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
 use crate::format::record::Record;
@@ -21,8 +21,10 @@ use crate::pack::pack_path;
 use crate::pack::reader::{Opened, Pack, verify_file};
 use crate::pack::writer::FinishedPack;
 use crate::quote::quote_path;
+use crate::refs::condemned::{self, Condemned};
 use crate::refs::write;
 
+use super::put_note::PutNote;
 use super::{INDEX_DIR, Need, Store, local};
 
 /// A session of one writer, from its first look-up to its durable record.
@@ -32,12 +34,15 @@ pub struct Session<'a> {
     disk: Disk,
     local: PathBuf,
     lock: Lock,
+    reserve: Reserve,
+    note: PutNote,
     packs: Mutex<Packs>,
 }
 
 /// What is known of packs so far.
 #[derive(Default)]
 struct Packs {
+    condemned: Condemned,
     confirmed: HashMap<PackId, bool>,
     rests_on: BTreeSet<PathBuf>,
 }
@@ -45,13 +50,27 @@ struct Packs {
 impl<'a> Session<'a> {
     /// Begins: takes the shared lock and sweeps what dead writers left.
     pub fn begin(store: &'a Store, context: &'a Context<'a>) -> Result<Session<'a>> {
+        Session::with_lock(store, context, Mode::Shared)
+    }
+
+    /// Begins alone, for who removes packs: no other session runs at the same time.
+    pub fn begin_alone(store: &'a Store, context: &'a Context<'a>) -> Result<Session<'a>> {
+        store.check_features(Need::Collect)?;
+        Session::with_lock(store, context, Mode::Exclusive)
+    }
+
+    fn with_lock(store: &'a Store, context: &'a Context<'a>, mode: Mode) -> Result<Session<'a>> {
         store.check_features(Need::Write)?;
         let local = local::find_or_create(store.root(), context.progress)?;
-        let lock = Lock::take(&local.join("lock"), Mode::Shared, context.wait, context.progress)
+        let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
         let disk = Disk::new(store.root(), &local)?;
         disk.sweep()?;
-        Ok(Session { store, context, disk, local, lock, packs: Mutex::default() })
+        let reserve = Reserve::new(&local);
+        reserve.fill();
+        let note = PutNote::new(&local);
+        let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
+        Ok(Session { store, context, disk, local, lock, reserve, note, packs })
     }
 
     /// Returns the store.
@@ -86,10 +105,15 @@ impl<'a> Session<'a> {
         Ok(data || meta)
     }
 
-    /// Publishes a finished pack and adds it to the index.
-    pub fn publish(&self, pack: FinishedPack) -> Result<()> {
+    /// Publishes a finished pack and adds it to the index. One of the very same content as a
+    /// condemned pack gets a salt, and so a name of its own.
+    pub fn publish(&self, mut pack: FinishedPack) -> Result<()> {
+        while let Some(salt) = self.packs().condemned.get(&pack_path(pack.class, pack.id)).map(condemned::salt) {
+            pack = pack.salted(salt)?;
+        }
         let FinishedPack { id, class, len, table, draft } = pack;
         let relative = pack_path(class, id);
+        self.note.add(&relative)?;
         self.disk.publish(draft, &relative, |path| Ok(verify_file(path, id).is_ok()))?;
         let path = self.store.root().join(&relative);
         {
@@ -106,10 +130,43 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Writes a record, the last step of everything that is acknowledged.
+    /// Writes a record, the last step of everything that is acknowledged. One that helps to free
+    /// space is written on a full disk too.
     pub fn write_record(&self, record: &Record) -> Result<RecordId> {
         self.lock.check()?;
-        write::write(&self.disk, record)
+        let frees = match record {
+            Record::Edit(edit) => edit.delete,
+            Record::Condemn(_) | Record::Lift(_) => true,
+            Record::Version(_) | Record::Alias(_) => false,
+        };
+        let write = || write::write(&self.disk, record);
+        if frees { self.reserve.spend(write) } else { write() }
+    }
+
+    /// Does something that frees space, if need be with the room that is kept for it.
+    pub fn freeing<T>(&self, work: impl FnMut() -> Result<T>) -> Result<T> {
+        self.reserve.spend(work)
+    }
+
+    /// Says that a record names what this session has published: it is not left behind.
+    pub fn recorded(&self) {
+        self.note.clear();
+    }
+
+    /// Begins what this session stores once more: it rests on nothing yet, and what is condemned
+    /// is read anew.
+    pub fn begin_again(&self) -> Result<()> {
+        let condemned = self.store.condemned()?;
+        *self.packs() = Packs { condemned, ..Packs::default() };
+        Ok(())
+    }
+
+    /// Whether every pack that this session rests on is still there, and none was condemned
+    /// meanwhile.
+    pub fn rests_hold(&self) -> Result<bool> {
+        let condemned = self.store.condemned()?;
+        let packs = self.packs();
+        Ok(packs.rests_on.iter().all(|path| self.disk.is_confirmed(path) && !condemned.contains(path)))
     }
 
     /// Makes sure that a record which was found here is on disk.
@@ -132,9 +189,10 @@ impl<'a> Session<'a> {
         let note = fs::read_to_string(self.local.join("rests").join(manifest.to_string()));
         let Some(list) = note.ok().and_then(|note| note.strip_suffix(".\n").map(str::to_owned)) else { return false };
         let paths: Vec<PathBuf> = list.lines().map(PathBuf::from).collect();
-        let confirmed = paths.iter().all(|path| self.disk.is_confirmed(path));
+        let mut packs = self.packs();
+        let confirmed = paths.iter().all(|path| self.disk.is_confirmed(path) && !packs.condemned.contains(path));
         if confirmed {
-            self.packs().rests_on.extend(paths);
+            packs.rests_on.extend(paths);
         }
         confirmed
     }
@@ -180,6 +238,9 @@ impl<'a> Session<'a> {
             return known;
         }
         let relative = pack_path(location.pack.class, id);
+        if self.packs().condemned.contains(&relative) {
+            return false;
+        }
         let result = if self.disk.is_confirmed(&relative) {
             Ok(())
         } else {

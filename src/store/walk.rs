@@ -86,11 +86,11 @@ impl Store {
     }
 
     /// Calls `each` for the pages of a file's chunk list, the root first.
-    pub fn chunk_pages(&self, body: &FileBody, each: &mut dyn FnMut(PageId) -> Result<()>) -> Result<()> {
+    pub fn chunk_pages(&self, body: &FileBody, each: &mut dyn FnMut(ChunkTree) -> Result<()>) -> Result<()> {
         let ChunkList::Tree(root) = body.chunks else { return Ok(()) };
         let mut open = vec![root];
         while let Some(tree) = open.pop() {
-            each(tree.page)?;
+            each(tree)?;
             if tree.level > 0 {
                 let index = self.chunk_index(tree)?;
                 open.extend(index.rows.iter().map(|row| ChunkTree { level: tree.level - 1, page: row.page }));

@@ -1,15 +1,13 @@
 //! Gathers the chunks that are new into blocks, and entries into the manifest: the second stage,
 //! on one thread, in the order of the walk, so that equal input makes equal packs.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use crossbeam_channel::Receiver;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
+use super::pack::{BlockSink, Pending};
 use super::read::{Mark, Piece, Pool};
 use super::stat_cache::{Row, Stat, Writer};
 use super::walk::below;
-use crate::chunk::compress::{BLOCK_RAW_LEN_TARGET, Codec, Encoder};
+use crate::chunk::compress::BLOCK_RAW_LEN_TARGET;
 use crate::chunk::cut::CHUNK_LEN_MAX;
 use crate::error::{Error, Result};
 use crate::format::limits::CHUNK_ROWS_INLINE_MAX;
@@ -17,36 +15,11 @@ use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, EntryKind, 
 use crate::format::pack::{BLOCK_CHUNKS_MAX, PackClass};
 use crate::format::path::{Bytes, EntryPath};
 use crate::id::{ChunkId, PageId};
-use crate::pack::writer::{BlockChunk, FinishedPack, PackWriter};
+use crate::pack::writer::BlockChunk;
 use crate::quote::quote;
 use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 use crate::store::tree::{self, EntryTree, PageSink, Root, TreeBuilder};
-
-/// A block on its way to be compressed, and where the result goes.
-pub(super) struct RawBlock {
-    raw: Vec<u8>,
-    chunks: Vec<BlockChunk>,
-    done: Sender<Block>,
-}
-
-/// A block as it is stored.
-pub(super) struct Block {
-    codec: Codec,
-    raw: Vec<u8>,
-    stored: Vec<u8>,
-    chunks: Vec<BlockChunk>,
-}
-
-/// Chunks that are on their way into a pack that is not published yet.
-#[derive(Default)]
-pub(super) struct Pending(Mutex<HashSet<ChunkId>>);
-
-impl Pending {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<ChunkId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the gathered entries add up to.
 pub(super) struct Gathered {
@@ -60,8 +33,7 @@ pub(super) struct Gatherer<'g, 'p, 'a> {
     pub(super) pages: &'g mut PageWriter<'p, 'a>,
     pub(super) pending: &'g Pending,
     pub(super) pool: Pool,
-    pub(super) blocks: Sender<RawBlock>,
-    pub(super) order: Sender<Receiver<Block>>,
+    pub(super) blocks: BlockSink<'g, 'a>,
     /// For each source its next stat cache; none for sources that have no cache.
     pub(super) caches: Vec<Option<Writer>>,
     pub(super) at: Option<EntryPath>,
@@ -82,10 +54,9 @@ struct State {
     size_bytes: u64,
 }
 
-/// The stage behind is gone; it says why itself.
-struct Stopped;
-
-enum GatherError {
+/// Why gathering ends early.
+pub(super) enum GatherError {
+    /// The stage behind is gone; it says why itself.
     Stopped,
     Failed(Error),
 }
@@ -96,12 +67,6 @@ impl From<Error> for GatherError {
     }
 }
 
-impl From<Stopped> for GatherError {
-    fn from(_: Stopped) -> GatherError {
-        GatherError::Stopped
-    }
-}
-
 impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
     #[expect(clippy::too_many_arguments, reason = "the ends of every queue of the pipeline meet here, once")]
     pub(super) fn new(
@@ -109,12 +74,11 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
         pages: &'g mut PageWriter<'p, 'a>,
         pending: &'g Pending,
         pool: Pool,
-        blocks: Sender<RawBlock>,
-        order: Sender<Receiver<Block>>,
+        blocks: BlockSink<'g, 'a>,
         caches: Vec<Option<Writer>>,
         at: Option<EntryPath>,
     ) -> Gatherer<'g, 'p, 'a> {
-        Gatherer { session, pages, pending, pool, blocks, order, caches, at, state: State::default() }
+        Gatherer { session, pages, pending, pool, blocks, caches, at, state: State::default() }
     }
 
     /// Takes the results of all jobs in order, to the end; none if another stage has stopped.
@@ -128,10 +92,13 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
                 }
             }
         }
-        if self.end_block().is_err() {
-            return Ok(None);
+        match self.end_block() {
+            Ok(()) => {}
+            Err(GatherError::Stopped) => return Ok(None),
+            Err(GatherError::Failed(error)) => return Err(error),
         }
         let gathered = self.finish()?;
+        self.blocks.finish()?;
         Ok(Some((gathered, self.caches)))
     }
 
@@ -157,14 +124,14 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
     fn chunk(&mut self, id: ChunkId, bytes: &[u8]) -> Result<(), GatherError> {
         self.add_run(id, bytes.len() as u32)?;
         // Pending first: a chunk leaves it only after its pack is in the index.
-        if self.pending.lock().contains(&id) || self.session.has(PackClass::Data, id.as_bytes())? {
+        if self.pending.contains(id) || self.session.has(PackClass::Data, id.as_bytes())? {
             return Ok(());
         }
         let state = &self.state;
         if !state.raw.is_empty() && (state.raw.len() + bytes.len() > BLOCK_RAW_LEN_TARGET || state.chunks.len() == BLOCK_CHUNKS_MAX) {
             self.end_block()?;
         }
-        self.pending.lock().insert(id);
+        self.pending.insert(id);
         self.state.raw.extend_from_slice(bytes);
         self.state.chunks.push((*id.as_bytes(), bytes.len() as u32));
         Ok(())
@@ -271,73 +238,12 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
         Ok(Gathered { manifest, file_count, size_bytes })
     }
 
-    fn end_block(&mut self) -> Result<(), Stopped> {
+    fn end_block(&mut self) -> Result<(), GatherError> {
         if self.state.chunks.is_empty() {
             return Ok(());
         }
-        let (done, result) = bounded(1);
         let raw = std::mem::replace(&mut self.state.raw, self.pool.take());
-        let block = RawBlock { raw, chunks: std::mem::take(&mut self.state.chunks), done };
-        self.order.send(result).map_err(|_| Stopped)?;
-        self.blocks.send(block).map_err(|_| Stopped)
+        let chunks = std::mem::take(&mut self.state.chunks);
+        self.blocks.add(raw, chunks, &self.pool)
     }
-}
-
-/// Compresses blocks: the third stage, on every thread.
-pub(super) fn compress(blocks: &Receiver<RawBlock>, pool: &Pool) {
-    let mut encoder = Encoder::new();
-    for RawBlock { raw, chunks, done } in blocks {
-        let mut stored = pool.take();
-        let codec = encoder.encode(&raw, &mut stored);
-        if done.send(Block { codec, raw, stored, chunks }).is_err() {
-            return;
-        }
-    }
-}
-
-/// Appends blocks to packs in order: the fourth stage, on one thread.
-pub(super) fn write_packs(
-    session: &Session<'_>,
-    order: &Receiver<Receiver<Block>>,
-    pool: &Pool,
-    packs: &Sender<FinishedPack>,
-) -> Result<()> {
-    let mut open: Option<PackWriter> = None;
-    for result in order {
-        let Ok(Block { codec, raw, stored, chunks }) = result.recv() else { return Ok(()) };
-        let mut pack = match open.take() {
-            Some(pack) => pack,
-            None => PackWriter::new(PackClass::Data, session.disk().draft()?)?,
-        };
-        let payload = if codec == Codec::Raw { &raw } else { &stored };
-        pack.add_block(codec.id(), raw.len(), payload, &chunks)?;
-        pool.give(raw);
-        pool.give(stored);
-        if !pack.is_full() {
-            open = Some(pack);
-        } else if packs.send(pack.finish()?).is_err() {
-            return Ok(());
-        }
-    }
-    if let Some(pack) = open {
-        // The stage behind says itself why it is gone.
-        let _ = packs.send(pack.finish()?);
-    }
-    Ok(())
-}
-
-/// Publishes packs: the last stage, on one thread, so that syncing overlaps with writing.
-/// Returns the bytes of all packs.
-pub(super) fn publish_packs(session: &Session<'_>, packs: &Receiver<FinishedPack>, pending: &Pending) -> Result<u64> {
-    let mut bytes = 0;
-    for pack in packs {
-        bytes += pack.len;
-        let ids: Vec<ChunkId> = (0..pack.table.chunk_count()).map(|row| ChunkId::from_bytes(*pack.table.hash(row))).collect();
-        session.publish(pack)?;
-        let mut pending = pending.lock();
-        for id in ids {
-            pending.remove(&id);
-        }
-    }
-    Ok(bytes)
 }

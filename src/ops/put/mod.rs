@@ -4,8 +4,10 @@
 //! results, and these queues are taken in the order of the walk, so memory is bounded, nothing
 //! waits in a circle, and equal input makes equal packs.
 
+mod base;
 mod gather;
 mod merge;
+mod pack;
 mod read;
 mod record;
 mod stat_cache;
@@ -20,8 +22,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::format::manifest::{ChunkRun, FileBody};
-use crate::format::pack::PackClass;
 use crate::format::path::EntryPath;
 use crate::format::record::Metadata;
 use crate::name::{Alias, Name, Ref, Tag};
@@ -31,8 +31,9 @@ use crate::store::Store;
 use crate::store::page_writer::PageWriter;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;
-use gather::{Gathered, Gatherer, Pending};
+use gather::{Gathered, Gatherer};
 use merge::{Item, Merge};
+use pack::{BlockSink, Pending};
 use read::{ItemReader, Job, Piece, Pool, Stopped};
 use record::{Content, Recorded};
 use stat_cache::Row;
@@ -48,8 +49,8 @@ const JOBS_WAITING: usize = 16;
 /// Pieces of a job's results that may wait.
 const PIECES_WAITING: usize = 3;
 
-/// How often a put starts over because the base it builds on has moved.
-const BASE_MOVES_MAX: usize = 8;
+/// How often a put starts over because what it builds on has moved.
+const TRIES: usize = 8;
 
 /// What to do with a symlink whose target lies outside what is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,20 +146,21 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
     record::check_type(&store.history(&options.artifact)?, options)?;
     let session = Session::begin(store, context)?;
     let stream = Mutex::new(stream);
-    for _ in 0..BASE_MOVES_MAX {
+    for _ in 0..TRIES {
         if let Some(outcome) = attempt(&session, context, options, &stream)? {
             return Ok(outcome);
         }
         if options.stream.is_some() {
-            return Err(Error::failed("cannot store the stream: the version that it builds on was replaced meanwhile")
+            return Err(Error::failed("cannot store the stream: the version or a pack that it builds on was replaced meanwhile")
                 .hint("run the command again"));
         }
+        session.begin_again()?;
     }
-    Err(Error::failed("cannot store the version: the one that it builds on is replaced again and again")
-        .hint("name the base by its number"))
+    Err(Error::failed("cannot store the version: what it builds on is replaced again and again")
+        .hint("run the command again; name the base of `--onto` by its number"))
 }
 
-/// Stores once; none if the base has moved meanwhile.
+/// Stores once; none if what it builds on, the base or a pack, has moved meanwhile.
 fn attempt(
     session: &Session<'_>,
     context: &Context<'_>,
@@ -167,10 +169,10 @@ fn attempt(
 ) -> Result<Option<PutOutcome>> {
     let store = session.store();
     let base = options.onto.as_ref().map(|onto| store.resolve(onto)).transpose()?.map(|Resolved { version, .. }| version);
-    if let Some(base) = &base {
-        rely_on_base(session, base)?;
-    }
     let mut pages = PageWriter::new(session);
+    if let Some(base) = &base {
+        base::rely_on_base(session, base, &mut pages)?;
+    }
     let mut metadata = base.as_ref().map(|base| store.metadata(base)).transpose()?.unwrap_or_default();
     metadata.extend(options.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
     let metadata_pages = record::metadata_pages(&mut metadata, &mut pages)?;
@@ -185,6 +187,7 @@ fn attempt(
     }
     let content = Content { gathered, metadata, metadata_pages, stored_bytes: new_bytes };
     let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base.as_ref())? else { return Ok(None) };
+    session.recorded();
     session.quarantine_torn_packs()?;
     session.save_index();
 
@@ -193,46 +196,6 @@ fn attempt(
         history.version(id).ok_or_else(|| Error::failed("cannot find the version that was just stored").hint("run `art fsck`"))?;
     let version = version_info(store, &history, version)?;
     Ok(Some(PutOutcome { version, unchanged, new_bytes, left_out }))
-}
-
-/// Makes sure that everything a base names is here and may be relied on.
-fn rely_on_base(session: &Session<'_>, base: &Version) -> Result<()> {
-    let manifest = base.record.manifest;
-    if session.is_confirmed(manifest) {
-        return Ok(());
-    }
-    for entry in session.store().entries(manifest)? {
-        let entry = entry?;
-        if let Some(body) = entry.file()
-            && !is_here(session, &entry.path, body)?
-            // Another writer may have published what it needs since the packs were listed.
-            && !(session.list_packs_again()? && is_here(session, &entry.path, body)?)
-        {
-            return Err(Error::damaged(format!(
-                "cannot build on {}: {} is not whole in this copy of the store",
-                base.full_name(),
-                entry.path
-            ))
-            .hint("copy the missing packs from another copy of the store; `art fsck` lists what is missing"));
-        }
-    }
-    Ok(())
-}
-
-/// Whether every chunk and page of a file is in a pack that may be relied on.
-fn is_here(session: &Session<'_>, path: &EntryPath, body: &FileBody) -> Result<bool> {
-    let mut all = true;
-    session.store().chunk_pages(body, &mut |page| {
-        all = all && session.has(PackClass::Meta, page.as_bytes())?;
-        Ok(())
-    })?;
-    if all {
-        session.store().chunk_runs(path, body, &mut |run: ChunkRun| {
-            all = all && session.has(PackClass::Data, run.chunk.as_bytes())?;
-            Ok(())
-        })?;
-    }
-    Ok(all)
 }
 
 type Stored = (Gathered, u64, Vec<Option<stat_cache::Writer>>, LeftOut);
@@ -263,7 +226,7 @@ fn store_entries<'a>(
         }
         match EntryPath::new(row.path.0.clone()) {
             // A chunk list that cannot be read here is made anew from the file.
-            Ok(path) => Ok(is_here(session, &path, &row.body).unwrap_or(false)),
+            Ok(path) => Ok(base::is_here(session, &path, &row.body).unwrap_or(false)),
             Err(_) => Ok(false),
         }
     };
@@ -277,11 +240,6 @@ fn store_entries<'a>(
     let threads = context.threads.max(1);
     let (job_in, job_out) = bounded::<Job>(JOBS_WAITING);
     let (piece_in, piece_out) = bounded::<Receiver<Piece>>(JOBS_WAITING);
-    let (block_in, block_out) = bounded(threads * 2);
-    let (order_in, order_out) = bounded(threads * 4);
-    let (pack_in, pack_out) = bounded(1);
-    let gatherer = Gatherer::new(session, pages, &pending, pool.clone(), block_in, order_in, new_caches, options.at.clone());
-
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads)
             .map(|_| {
@@ -290,28 +248,34 @@ fn store_entries<'a>(
             })
             .collect();
         drop(job_out);
-        for _ in 0..threads {
-            let (blocks, pool) = (block_out.clone(), pool.clone());
-            scope.spawn(move || gather::compress(&blocks, &pool));
-        }
-        drop(block_out);
-        let pool = &pool;
-        let writer = scope.spawn(move || gather::write_packs(session, &order_out, pool, &pack_in));
-        let pending = &pending;
-        let publisher = scope.spawn(move || gather::publish_packs(session, &pack_out, pending));
+        let (pool, pending) = (&pool, &pending);
+        let (sink, stages) = if threads == 1 {
+            (BlockSink::inline(session, pool.clone(), pending), Vec::new())
+        } else {
+            let (blocks, block_out) = bounded(threads * 2);
+            let (order, order_out) = bounded(threads * 4);
+            let (pack_in, pack_out) = bounded(1);
+            for _ in 0..threads {
+                let blocks = block_out.clone();
+                scope.spawn(move || pack::compress(&blocks, pool));
+            }
+            let appender = scope.spawn(move || pack::append(session, &order_out, pool, &pack_in));
+            let publisher = scope.spawn(move || pack::publish_all(session, &pack_out, pending));
+            (BlockSink::Piped { blocks, order }, vec![appender, publisher])
+        };
+        let gatherer = Gatherer::new(session, pages, pending, pool.clone(), sink, new_caches, options.at.clone());
         let walker = scope.spawn(move || hand_out(merge, old_caches, options.at.as_ref(), &job_in, &piece_in, context));
         let gathered = gatherer.run(&piece_out);
         // A stage that stops lets its neighbours run dry; the one that failed says why.
         drop(piece_out);
         let walked = join(walker);
         let read = readers.into_iter().map(join).fold(Ok(()), Result::and);
-        let (written, published) = (join(writer), join(publisher));
+        let packed = stages.into_iter().map(join).fold(Ok(()), Result::and);
         let left_out = walked?;
         read?;
-        written?;
-        let data_bytes = published?;
+        packed?;
         let (gathered, caches) = gathered?.ok_or_else(|| Error::failed("cannot store the version: a stage of the pipeline stopped"))?;
-        Ok((gathered, data_bytes, caches, left_out))
+        Ok((gathered, pending.published_bytes(), caches, left_out))
     })
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Content {
 pub(super) enum Recorded {
     /// A new version, or the one that has this content already.
     Version { id: RecordId, unchanged: bool },
-    /// The base has moved meanwhile: do it again on the new one.
-    BaseMoved,
+    /// The base has moved meanwhile, or a pack was condemned or is gone: do it again.
+    Moved,
 }
 
 /// Puts metadata that is too long for a record into pages.
@@ -80,7 +80,10 @@ pub(super) fn record(
     if let (Some(onto), Some(base)) = (&options.onto, base)
         && session.store().resolve(onto)?.version.id != base.id
     {
-        return Ok(Recorded::BaseMoved);
+        return Ok(Recorded::Moved);
+    }
+    if !session.rests_hold()? {
+        return Ok(Recorded::Moved);
     }
     let latest: Vec<Version> = match history.latest() {
         Meaning::None => Vec::new(),

@@ -6,22 +6,25 @@
 //! else copied in is told apart from one that this store's writers have confirmed: see
 //! "Publishing" in `docs/durability.md`.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+mod confirmed;
+mod draft;
+mod reserve;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 use crate::lock::{self, Mode};
-use crate::quote::quote_path;
+use confirmed::{Confirmed, Look};
+pub use draft::Draft;
+pub(crate) use reserve::Reserve;
 
 /// Age from which an unlocked temporary file is litter.
 pub const TEMP_AGE_MAX: Duration = Duration::from_secs(3600);
@@ -33,27 +36,6 @@ pub struct Disk {
     root: PathBuf,
     tmp: PathBuf,
     confirmed: Mutex<Confirmed>,
-}
-
-/// A temporary file that is being written; removed when dropped, unless published.
-#[derive(Debug)]
-pub struct Draft {
-    temp: NamedTempFile,
-}
-
-/// What a confirmed file looked like when it was confirmed; if it looks different, somebody has
-/// written it again and it is not confirmed any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    len: u64,
-    inode: u64,
-    mtime_ns: i128,
-}
-
-#[derive(Debug)]
-struct Confirmed {
-    list: PathBuf,
-    looks: HashMap<PathBuf, Look>,
 }
 
 impl Disk {
@@ -136,6 +118,20 @@ impl Disk {
         self.sync_parent(to)
     }
 
+    /// Removes files of the store, given relative to it, and syncs the directories they were in.
+    /// One that is gone already is no failure.
+    pub fn remove(&self, files: &[PathBuf]) -> Result<()> {
+        let mut parents = BTreeSet::new();
+        for relative in files {
+            let path = self.root.join(relative);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
+                _ => parents.extend(path.parent().filter(|dir| dir.is_dir()).map(Path::to_owned)),
+            }
+        }
+        parents.iter().try_for_each(|dir| sync_dir(dir))
+    }
+
     /// Removes temporary files of writers that died: unlocked and older than an hour by the
     /// file system's own clock.
     pub fn sweep(&self) -> Result<()> {
@@ -205,126 +201,6 @@ impl Disk {
     fn confirmed(&self) -> MutexGuard<'_, Confirmed> {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Draft {
-    /// Begins a file in a directory on the file system where it will stay; read-only for
-    /// everyone (less the umask) once its writer has closed it.
-    pub fn in_dir(dir: &Path) -> Result<Draft> {
-        let temp = tempfile::Builder::new()
-            .prefix("tmp-")
-            .permissions(Permissions::from_mode(0o444))
-            .tempfile_in(dir)
-            .map_err(|e| Error::io("create a temporary file in", dir, e))?;
-        // A fresh file is free, unless a sweep looks at it just now, which it leaves alone.
-        let _ = lock::try_lock(temp.as_file(), Mode::Exclusive);
-        Ok(Draft { temp })
-    }
-
-    /// Appends bytes.
-    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        self.temp.as_file_mut().write_all(bytes).map_err(|e| Error::io("write", self.temp.path(), e))
-    }
-
-    /// Writes bytes over what was written at an offset.
-    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.temp.as_file().write_all_at(bytes, offset).map_err(|e| Error::io("write", self.temp.path(), e))
-    }
-
-    /// Puts the file at a path of local state, over what may be there; atomic, not durable.
-    pub fn replace_local(self, path: &Path) -> Result<()> {
-        fs::rename(self.temp.path(), path).map_err(|e| Error::io("write", path, e))?;
-        self.disarm();
-        Ok(())
-    }
-
-    /// Syncs the bytes. After a failed `fsync` the pages of this file may count as clean though
-    /// they are not on disk, so the bytes go into a new file, once.
-    fn synced(self) -> Result<Draft> {
-        let Err(first) = self.temp.as_file().sync_all() else { return Ok(self) };
-        let dir = self.temp.path().parent().unwrap_or(Path::new(".")).to_owned();
-        let again = || -> Result<Draft> {
-            let mut draft = Draft::in_dir(&dir)?;
-            let mut source = File::open(self.temp.path()).map_err(|e| Error::io("read", self.temp.path(), e))?;
-            let before = blake3::Hasher::new().update_reader(&mut source).map_err(|e| Error::io("read", self.temp.path(), e))?.finalize();
-            let mut source = File::open(self.temp.path()).map_err(|e| Error::io("read", self.temp.path(), e))?;
-            let mut tee = Tee { file: draft.temp.as_file_mut(), hasher: blake3::Hasher::new() };
-            io::copy(&mut source, &mut tee).map_err(|e| Error::io("write", self.temp.path(), e))?;
-            if tee.hasher.finalize() != before {
-                return Err(Error::failed("cannot write a file again after a failed sync: its bytes changed"));
-            }
-            draft.temp.as_file().sync_all().map_err(|e| Error::io("sync", draft.temp.path(), e))?;
-            Ok(draft)
-        };
-        again().map_err(|error| error.within(format!("cannot sync {}: {first}", quote_path(self.temp.path()))))
-    }
-
-    fn disarm(self) {
-        // The name is gone, so removing it is all that must not happen.
-        let mut temp = self.temp;
-        temp.disable_cleanup(true);
-    }
-}
-
-struct Tee<'a> {
-    file: &'a mut File,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Tee<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Look {
-    fn at(path: &Path) -> io::Result<Look> {
-        let meta = fs::symlink_metadata(path)?;
-        let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-        Ok(Look { len: meta.len(), inode: meta.ino(), mtime_ns })
-    }
-}
-
-// One line each: `LEN INODE MTIME_NS PATH`, a path with a newline in it left out. The last line
-// wins; one that was cut short by a crash does not parse and is passed over.
-impl Confirmed {
-    fn load(list: PathBuf) -> Result<Confirmed> {
-        let bytes = match fs::read(&list) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(Error::io("read", &list, e)),
-        };
-        let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
-        let looks = bytes[..whole].split(|&b| b == b'\n').filter_map(parse_line).collect();
-        Ok(Confirmed { list, looks })
-    }
-
-    fn add(&mut self, relative: &Path, look: Look) -> Result<()> {
-        self.looks.insert(relative.to_owned(), look);
-        let mut line = format!("\n{} {} {} ", look.len, look.inode, look.mtime_ns).into_bytes();
-        line.extend_from_slice(relative.as_os_str().as_bytes());
-        line.push(b'\n');
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.list)
-            .and_then(|mut file| file.write_all(&line))
-            .map_err(|e| Error::io("write", &self.list, e))
-    }
-}
-
-fn parse_line(line: &[u8]) -> Option<(PathBuf, Look)> {
-    let mut fields = line.splitn(4, |&b| b == b' ');
-    let mut number = || std::str::from_utf8(fields.next()?).ok();
-    let (len, inode, mtime_ns) = (number()?.parse().ok()?, number()?.parse().ok()?, number()?.parse().ok()?);
-    let path = OsString::from_vec(fields.next()?.to_vec());
-    Some((PathBuf::from(path), Look { len, inode, mtime_ns }))
 }
 
 /// Renames without clobbering; by a hard link where the file system lacks the flag.

@@ -1,0 +1,70 @@
+//! The list, in local state, of what is known to be on disk, and how it looked then.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What a confirmed file looked like when it was confirmed; if it looks different, somebody has
+/// written it again and it is not confirmed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) len: u64,
+    pub(super) inode: u64,
+    mtime_ns: i128,
+}
+
+#[derive(Debug)]
+pub(super) struct Confirmed {
+    list: PathBuf,
+    pub(super) looks: HashMap<PathBuf, Look>,
+}
+
+impl Look {
+    pub(super) fn at(path: &Path) -> io::Result<Look> {
+        let meta = fs::symlink_metadata(path)?;
+        let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+        Ok(Look { len: meta.len(), inode: meta.ino(), mtime_ns })
+    }
+}
+
+// One line each: `LEN INODE MTIME_NS PATH`, a path with a newline in it left out. The last line
+// wins; one that was cut short by a crash does not parse and is passed over.
+impl Confirmed {
+    pub(super) fn load(list: PathBuf) -> Result<Confirmed> {
+        let bytes = match fs::read(&list) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(Error::io("read", &list, e)),
+        };
+        let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
+        let looks = bytes[..whole].split(|&b| b == b'\n').filter_map(parse_line).collect();
+        Ok(Confirmed { list, looks })
+    }
+
+    pub(super) fn add(&mut self, relative: &Path, look: Look) -> Result<()> {
+        self.looks.insert(relative.to_owned(), look);
+        let mut line = format!("\n{} {} {} ", look.len, look.inode, look.mtime_ns).into_bytes();
+        line.extend_from_slice(relative.as_os_str().as_bytes());
+        line.push(b'\n');
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&self.list)
+            .and_then(|mut file| file.write_all(&line))
+            .map_err(|e| Error::io("write", &self.list, e))
+    }
+}
+
+fn parse_line(line: &[u8]) -> Option<(PathBuf, Look)> {
+    let mut fields = line.splitn(4, |&b| b == b' ');
+    let mut number = || std::str::from_utf8(fields.next()?).ok();
+    let (len, inode, mtime_ns) = (number()?.parse().ok()?, number()?.parse().ok()?, number()?.parse().ok()?);
+    let path = OsString::from_vec(fields.next()?.to_vec());
+    Some((PathBuf::from(path), Look { len, inode, mtime_ns }))
+}

@@ -1,0 +1,174 @@
+//! Which packs are condemned: what the records in `gc/` add up to.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::read::{HASH16, names_in, read_record};
+use crate::error::Result;
+use crate::format::pack::PackClass;
+use crate::format::record::Record;
+use crate::id::{PackId, RecordId};
+use crate::pack::pack_path;
+
+/// The directory of condemn and lift records.
+pub const CONDEMN_DIR: &str = "gc";
+
+/// The packs that writers must not reuse, by where they lie relative to the store.
+#[derive(Clone, Debug, Default)]
+pub struct Condemned {
+    by_pack: BTreeMap<PathBuf, Condemnation>,
+    damaged: Vec<(PathBuf, String)>,
+}
+
+/// What condemns one pack.
+#[derive(Clone, Debug)]
+pub struct Condemnation {
+    /// The pack's class.
+    pub class: PackClass,
+    /// The pack.
+    pub pack: PackId,
+    /// The condemn records that nothing has lifted for it, sorted.
+    pub records: Vec<RecordId>,
+}
+
+impl Condemned {
+    /// Reads all records of the store at `root`. A pack is condemned if one condemn record lists
+    /// it which no lift record lifts for it.
+    pub fn load(root: &Path) -> Result<Condemned> {
+        let mut condemned = Condemned::default();
+        let mut lifted = HashSet::new();
+        let mut listed = Vec::new();
+        for name in names_in(&root.join(CONDEMN_DIR))? {
+            if !is_name(&name) {
+                continue;
+            }
+            let path = Path::new(CONDEMN_DIR).join(&name);
+            match read_record(&root.join(&path), &name)? {
+                Ok((id, Record::Condemn(record))) => {
+                    listed.extend(packs(&record.data, &record.meta).map(|(class, pack)| (class, pack, id)));
+                }
+                Ok((_, Record::Lift(record))) => {
+                    for pack in packs(&record.data, &record.meta) {
+                        lifted.extend(record.lifts.iter().map(|&lifts| (pack, lifts)));
+                    }
+                }
+                Ok(_) => condemned.damaged.push((path, "it is not the record that its place says".to_owned())),
+                Err(why) => condemned.damaged.push((path, why)),
+            }
+        }
+        for (class, pack, record) in listed {
+            if !lifted.contains(&((class, pack), record)) {
+                let entry = condemned.by_pack.entry(pack_path(class, pack));
+                entry.or_insert_with(|| Condemnation { class, pack, records: Vec::new() }).records.push(record);
+            }
+        }
+        condemned.by_pack.values_mut().for_each(|condemnation| condemnation.records.sort_unstable());
+        condemned.damaged.sort();
+        Ok(condemned)
+    }
+
+    /// Returns what condemns the pack at a path relative to the store, if anything does.
+    pub fn get(&self, pack: &Path) -> Option<&Condemnation> {
+        self.by_pack.get(pack)
+    }
+
+    /// Whether the pack at a path relative to the store is condemned.
+    pub fn contains(&self, pack: &Path) -> bool {
+        self.by_pack.contains_key(pack)
+    }
+
+    /// Yields the condemned packs, whether they are still here or not, by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Condemnation)> {
+        self.by_pack.iter().map(|(path, condemnation)| (path.as_path(), condemnation))
+    }
+
+    /// Returns records that cannot be read, and why.
+    pub fn damaged(&self) -> &[(PathBuf, String)] {
+        &self.damaged
+    }
+}
+
+/// Whether a file name has the shape of a record in `gc/`.
+pub fn is_name(name: &str) -> bool {
+    name.len() == HASH16 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn packs(data: &[PackId], meta: &[PackId]) -> impl Iterator<Item = (PackClass, PackId)> {
+    let data = data.iter().map(|&id| (PackClass::Data, id));
+    data.chain(meta.iter().map(|&id| (PackClass::Meta, id))).collect::<Vec<_>>().into_iter()
+}
+
+/// Salts a pack's header, so that one of the very same content as a condemned pack has a name of
+/// its own; another condemnation gives another salt.
+pub fn salt(condemnation: &Condemnation) -> [u8; 8] {
+    let mut hasher = blake3::Hasher::new();
+    condemnation.records.iter().for_each(|record| {
+        hasher.update(record.as_bytes());
+    });
+    *hasher.finalize().as_bytes().first_chunk().expect("a hash has more than eight bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::format::condemn::{CondemnRecord, LiftRecord};
+    use crate::format::record::Time;
+
+    fn write(root: &Path, record: &Record) -> RecordId {
+        let (id, line) = record.encode().unwrap();
+        fs::create_dir_all(root.join(CONDEMN_DIR)).unwrap();
+        fs::write(root.join(CONDEMN_DIR).join(id.short(HASH16)), line).unwrap();
+        id
+    }
+
+    fn condemn(root: &Path, nonce: &str, data: &[PackId]) -> RecordId {
+        let mut data = data.to_vec();
+        data.sort();
+        write(
+            root,
+            &Record::Condemn(CondemnRecord { created_at: Time(jiff::Timestamp::UNIX_EPOCH), data, meta: vec![], nonce: nonce.into() }),
+        )
+    }
+
+    #[test]
+    fn a_lift_undoes_the_condemnations_it_names_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (PackId::of(b"a"), PackId::of(b"b"));
+        let first = condemn(dir.path(), "0000000000000001", &[a, b]);
+        let path = pack_path(PackClass::Data, a);
+        assert!(Condemned::load(dir.path()).unwrap().contains(&path));
+        let lift = LiftRecord { created_at: Time(jiff::Timestamp::UNIX_EPOCH), data: vec![a], lifts: vec![first], meta: vec![] };
+        write(dir.path(), &Record::Lift(lift));
+        let state = Condemned::load(dir.path()).unwrap();
+        assert!(!state.contains(&path) && state.contains(&pack_path(PackClass::Data, b)));
+        let second = condemn(dir.path(), "0000000000000002", &[a]);
+        let state = Condemned::load(dir.path()).unwrap();
+        assert_eq!(state.get(&path).unwrap().records, [second]);
+    }
+
+    #[test]
+    fn a_record_whose_bytes_do_not_match_its_name_is_told_and_condemns_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = condemn(dir.path(), "0000000000000001", &[PackId::of(b"a")]);
+        fs::rename(dir.path().join("gc").join(id.short(HASH16)), dir.path().join("gc/0123456789abcdef")).unwrap();
+        fs::write(dir.path().join("gc/.DS_Store"), "").unwrap();
+        let state = Condemned::load(dir.path()).unwrap();
+        assert_eq!((state.iter().count(), state.damaged().len()), (0, 1));
+    }
+
+    #[test]
+    fn another_condemnation_gives_another_salt() {
+        let of = |records: &[&[u8]]| {
+            salt(&Condemnation {
+                class: PackClass::Data,
+                pack: PackId::of(b"a"),
+                records: records.iter().map(|bytes| RecordId::of(bytes)).collect(),
+            })
+        };
+        assert_ne!(of(&[b"1"]), of(&[b"2"]));
+        assert_ne!(of(&[b"1"]), of(&[b"1", b"2"]));
+        assert_ne!(of(&[b"1"]), [0; 8]);
+    }
+}
