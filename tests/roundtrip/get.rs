@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use crate::support::{Project, noise, run, tree};
+use crate::support::{Project, files, noise, run, tree};
 
 /// A project with two versions of `data`, and `out` as the first of them.
 fn two_versions() -> Project {
@@ -270,4 +270,24 @@ fn a_fifo_in_the_place_of_a_file_is_not_opened() {
     project.art(["verify", "data:v0", "out"]).fails(1);
     project.art(["get", "data:v0", "out", "--force"]).ok();
     project.art(["verify", "data:v0", "out"]).ok();
+}
+
+#[test]
+fn what_a_killed_get_left_goes_with_the_next_and_what_runs_stays() {
+    let project = Project::new();
+    project.write("d/sub/file", "one");
+    project.put("d", &[]);
+    project.art(["get", "data", "out"]).ok();
+    let mut done = std::process::Command::new("true").spawn().unwrap();
+    let (gone, alive) = (done.id(), std::process::id());
+    done.wait().unwrap();
+    for name in [format!("out/.art-tmp-{gone}-1"), format!("out/sub/.art-tmp-{gone}-22"), format!("out/sub/.art-tmp-{alive}-1")] {
+        project.write(&name, "half");
+    }
+    project.write("out/.art-tmp-mine", "kept");
+    project.remove("out/sub/file");
+    project.art(["get", "data", "out"]).ok();
+    let left: Vec<String> =
+        files(&project.path("out")).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(left, [".art-tmp-mine".to_owned(), format!(".art-tmp-{alive}-1"), "file".to_owned()]);
 }

@@ -145,6 +145,17 @@ impl Dest {
         }
     }
 
+    /// Removes the files that killed restores have left in a directory. One that cannot be removed
+    /// does no harm.
+    pub(in crate::ops) fn remove_left_temps(&mut self, dir: &[u8]) {
+        let Ok(parent) = self.dir(dir, false) else { return };
+        for entry in rustix::fs::Dir::read_from(parent).into_iter().flatten().flatten() {
+            if is_left_temp(entry.file_name().to_bytes()) {
+                let _ = rustix::fs::unlinkat(parent, entry.file_name(), AtFlags::empty());
+            }
+        }
+    }
+
     /// Removes a directory if it is empty; says whether it did.
     pub(in crate::ops) fn remove_empty_dir(&mut self, path: &[u8]) -> bool {
         let at = path.iter().rposition(|&b| b == b'/');
@@ -203,8 +214,20 @@ pub(in crate::ops) fn temp_beside(path: &EntryPath, number: u64) -> Result<Entry
     EntryPath::new(bytes).map_err(|why| Error::failed(format!("cannot restore {}: {why}", quote(path.as_bytes()))))
 }
 
-/// Whether a path is one that a killed restore has left: nobody's work.
+/// Whether a path is one that a restore writes under until it is done: nobody's work.
 pub(in crate::ops) fn is_temp(path: &EntryPath) -> bool {
-    let rest = path.split_name().1.strip_prefix(TEMP_PREFIX.as_bytes());
-    rest.is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'-'))
+    writer_of(path.split_name().1).is_some()
+}
+
+/// Whether a name is of a file whose writer is gone.
+fn is_left_temp(name: &[u8]) -> bool {
+    let writer = writer_of(name).and_then(rustix::process::Pid::from_raw);
+    writer.is_some_and(|writer| rustix::process::test_kill_process(writer) == Err(Errno::SRCH))
+}
+
+/// Returns the process that writes under a name, if it is one that a restore writes under.
+fn writer_of(name: &[u8]) -> Option<i32> {
+    let (writer, number) = std::str::from_utf8(name).ok()?.strip_prefix(TEMP_PREFIX)?.split_once('-')?;
+    number.parse::<u64>().ok()?;
+    writer.parse().ok()
 }

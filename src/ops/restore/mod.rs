@@ -178,7 +178,7 @@ impl Restore<'_> {
         self.check_names(path)?;
         self.context.progress.phase("comparing");
         let (mut states, mut differing, mut blocking) = (Vec::new(), Vec::new(), Vec::<Obstacle>::new());
-        let mut empty_dirs = HashSet::new();
+        let (mut empty_dirs, mut dirs) = (HashSet::new(), BTreeSet::from([Vec::new()]));
         let mut here = root.again()?;
         compare_all(self.store, self.found.version.record.manifest, &self.options.prefixes, &root, self.context, &mut |entry, state| {
             outcome.count(&entry);
@@ -187,6 +187,10 @@ impl Restore<'_> {
             }
             if entry.kind == EntryKind::EmptyDir {
                 empty_dirs.insert(entry.path.as_bytes().to_vec());
+            }
+            let dir = entry.path.split_name().0;
+            if dirs.last().is_none_or(|last| last != dir) && !dirs.contains(dir) {
+                dirs.insert(dir.to_vec());
             }
             match &state {
                 State::Differs(Content::Other) if blocking.last().is_none_or(|last| !entry.path.is_below(last.path.as_bytes())) => {
@@ -209,6 +213,9 @@ impl Restore<'_> {
             return Ok(outcome);
         }
         self.context.progress.phase("restoring");
+        if !self.options.dry_run {
+            dirs.iter().for_each(|dir| here.remove_left_temps(dir));
+        }
         let cleared = self.clear(&mut here, blocking)?;
         extra.retain(|(path, _)| !cleared.contains(path));
         if self.options.exact {
