@@ -46,6 +46,7 @@ fn an_unknown_feature_is_refused_by_those_who_must_know_it() {
     };
     assert_eq!(needs("write-x"), [true, false, false]);
     assert_eq!(needs("gc-x"), [true, true, false]);
+    assert_eq!(needs("write-condemn"), [true, true, true]);
     assert_eq!(needs(".DS_Store"), [true, true, true]);
     assert_eq!(needs("desktop.ini"), [true, true, true]);
 }

@@ -179,3 +179,52 @@ fn versions_of_one_number_read_as_one_if_equal_and_are_told_apart_if_not() {
     let settled = claim(1, a.0, &[first.0, rival.0]);
     assert_eq!(one(add_up(&[a.clone(), other], &[], &[first, rival, settled]).numbered(3)), Some(a.0));
 }
+
+#[test]
+fn of_times_to_live_that_no_other_saw_the_longest_holds() {
+    let record = VersionRecord { ttl_seconds: Some(10), ..version(0, 1, 0).1 };
+    let v = (Record::Version(Box::new(record.clone())).encode().unwrap().0, record);
+    let ttl = |seq, ttl: u64, saw: &[RecordId]| edited(EditRecord { ttl_seconds: Some(ttl), saw: saw.to_vec(), ..edit(seq, Some(v.0)) });
+    let of = |edits: &[(RecordId, EditRecord)]| add_up(std::slice::from_ref(&v), &[], edits).versions[0].ttl_seconds;
+    assert_eq!(of(&[]), Some(10));
+    let shorter = ttl(0, 5, &[]);
+    assert_eq!(of(std::slice::from_ref(&shorter)), Some(5), "an edit replaces that of the record");
+    assert_eq!(of(&[shorter.clone(), ttl(1, 7, &[])]), Some(7));
+    assert_eq!(of(&[ttl(0, 9, &[]), ttl(1, 7, &[])]), Some(9), "the longer of two, not the later");
+    assert_eq!(of(&[shorter.clone(), ttl(0, 0, &[])]), None, "for ever is the longest");
+    let for_ever = ttl(0, 0, &[]);
+    let again = ttl(1, 3, &[for_ever.0, shorter.0]);
+    assert_eq!(of(&[for_ever, shorter.clone(), again]), Some(3), "one that saw the others replaces them");
+    // Through an edit that says nothing of it, too.
+    let between = edited(EditRecord { description: Some("x".into()), saw: vec![shorter.0], ..edit(1, Some(v.0)) });
+    let last = ttl(2, 4, &[between.0]);
+    assert_eq!(of(&[shorter, between, last]), Some(4));
+
+    let expires = |ttl| {
+        let record = VersionRecord { ttl_seconds: Some(ttl), ..example_version() };
+        let id = Record::Version(Box::new(record.clone())).encode().unwrap().0;
+        add_up(&[(id, record)], &[], &[]).versions[0].expires_at().map(|time| time.to_string())
+    };
+    assert_eq!(expires(86_400).as_deref(), Some("2026-11-04T09:15:00.25Z"));
+    assert_eq!(expires(u64::MAX), None, "a time that there is not is never");
+}
+
+#[test]
+fn a_deletion_that_neither_holds_nor_was_undone_is_contested() {
+    let v = version(0, 1, 0);
+    let state = |aliases: &[(RecordId, AliasRecord)], edits: &[(RecordId, EditRecord)]| {
+        let history = add_up(std::slice::from_ref(&v), aliases, edits);
+        (history.versions[0].deleted, history.versions[0].contested)
+    };
+    let delete = |seq, saw: &[RecordId]| edited(EditRecord { delete: true, saw: saw.to_vec(), ..edit(seq, Some(v.0)) });
+    let undelete = |seq, saw: &[RecordId]| edited(EditRecord { undelete: true, saw: saw.to_vec(), ..edit(seq, Some(v.0)) });
+    let first = delete(0, &[]);
+    let named = alias(0, Some(v.0), &[]);
+    assert_eq!(state(&[], std::slice::from_ref(&first)), (true, false));
+    assert_eq!(state(std::slice::from_ref(&named), std::slice::from_ref(&first)), (false, true));
+    let back = undelete(1, &[first.0, named.0]);
+    assert_eq!(state(std::slice::from_ref(&named), &[first.clone(), back.clone()]), (false, false), "undone is not contested");
+    assert_eq!(state(&[], &[first.clone(), back.clone(), delete(1, &[first.0])]), (false, true), "one that did not see the undeletion");
+    assert_eq!(state(&[], &[first.clone(), undelete(0, &[])]), (false, true), "nor did this undeletion see it");
+    assert_eq!(state(&[], &[first, back.clone(), delete(2, &[back.0])]), (true, false));
+}
