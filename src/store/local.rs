@@ -16,19 +16,19 @@ use crate::progress::Progress;
 const NOTE: &str = "self";
 
 /// Finds the local state of a store, if it has one that is its own. Writes nothing.
-pub(crate) fn find(root: &Path) -> Option<PathBuf> {
-    folders(root).into_iter().filter(|(_, own)| *own).map(|(path, _)| path).min()
+pub(crate) fn find(root: &Path) -> Result<Option<PathBuf>> {
+    Ok(folders(root)?.into_iter().filter(|(_, own)| *own).map(|(path, _)| path).min())
 }
 
 /// Finds or makes the local state of a store, and removes folders that were copied along.
 pub(crate) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<PathBuf> {
-    if let Some(found) = find(root) {
+    if let Some(found) = find(root)? {
         return Ok(found);
     }
     let local = root.join("local");
     fs::create_dir_all(&local).map_err(|e| cannot_write(root, &local, e))?;
     let _guard = Lock::take(&local.join("guard"), Mode::Exclusive, Wait::Patiently, progress)?;
-    for (path, own) in folders(root) {
+    for (path, own) in folders(root)? {
         if own {
             return Ok(path);
         }
@@ -64,17 +64,33 @@ fn cannot_write(root: &Path, path: &Path, error: io::Error) -> Error {
     }
 }
 
-fn folders(root: &Path) -> Vec<(PathBuf, bool)> {
-    let Ok(entries) = fs::read_dir(root.join("local")) else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths
-        .filter_map(|path| fs::read_to_string(path.join(NOTE)).ok().map(|note| (is_own(&path, &note), path)))
-        .map(|(own, path)| (path, own))
-        .collect()
+/// Lists the folders in `local/`, and whether each is this copy's own. One that cannot be looked at
+/// is an error: taken for another's it would be removed under those who hold its locks.
+fn folders(root: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let local = root.join("local");
+    let entries = match fs::read_dir(&local) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", &local, e)),
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("list", &local, e))?;
+        let path = entry.path();
+        if entry.file_type().map_err(|e| Error::io("look at", &path, e))?.is_dir() {
+            let own = is_own(&path).map_err(|e| Error::io("read", &path.join(NOTE), e))?;
+            all.push((path, own));
+        }
+    }
+    Ok(all)
 }
 
-fn is_own(dir: &Path, note: &str) -> bool {
-    self_note(dir).is_ok_and(|own| own == note)
+fn is_own(dir: &Path) -> io::Result<bool> {
+    match fs::read(dir.join(NOTE)).and_then(|note| Ok(note == self_note(dir)?.into_bytes())) {
+        // Another writer may just have removed it.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result,
+    }
 }
 
 /// Returns the inode of a folder and, where the file system keeps it, its time of birth.
@@ -92,16 +108,28 @@ mod tests {
     #[test]
     fn it_is_made_once_and_a_copy_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(find(dir.path()), None);
+        assert_eq!(find(dir.path()).unwrap(), None);
         let made = find_or_create(dir.path(), &Silent).unwrap();
         assert_eq!(find_or_create(dir.path(), &Silent).unwrap(), made);
 
         let copied = dir.path().join("local/copied");
         fs::create_dir(&copied).unwrap();
         fs::copy(made.join(NOTE), copied.join(NOTE)).unwrap();
+        // A folder whose maker was killed before it wrote the note.
+        fs::create_dir(dir.path().join("local/unfinished")).unwrap();
         fs::remove_dir_all(&made).unwrap();
-        assert_eq!(find(dir.path()), None);
+        assert_eq!(find(dir.path()).unwrap(), None);
         let again = find_or_create(dir.path(), &Silent).unwrap();
-        assert!(again.exists() && !copied.exists());
+        assert!(again.exists() && !copied.exists() && !dir.path().join("local/unfinished").exists());
+    }
+
+    #[test]
+    fn one_whose_note_cannot_be_read_is_an_error_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = find_or_create(dir.path(), &Silent).unwrap();
+        fs::remove_file(made.join(NOTE)).unwrap();
+        fs::create_dir(made.join(NOTE)).unwrap();
+        find_or_create(dir.path(), &Silent).unwrap_err();
+        assert!(made.exists());
     }
 }

@@ -197,7 +197,8 @@ impl Store {
 
     /// Finds this copy's local state, without making it.
     pub fn local(&self) -> Option<PathBuf> {
-        local::find(&self.root)
+        // To a reader it is a cache: one that cannot be looked at is none.
+        local::find(&self.root).ok().flatten()
     }
 }
 

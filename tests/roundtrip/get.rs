@@ -281,7 +281,12 @@ fn what_a_killed_get_left_goes_with_the_next_and_what_runs_stays() {
     let mut done = std::process::Command::new("true").spawn().unwrap();
     let (gone, alive) = (done.id(), std::process::id());
     done.wait().unwrap();
-    for name in [format!("out/.art-tmp-{gone}-1"), format!("out/sub/.art-tmp-{gone}-22"), format!("out/sub/.art-tmp-{alive}-1")] {
+    for name in [
+        format!("out/.art-tmp-{gone}-1"),
+        format!("out/sub/.art-tmp-{gone}-22"),
+        format!("out/.art-tmp-{gone}-Probe-é-Ab1"),
+        format!("out/sub/.art-tmp-{alive}-1"),
+    ] {
         project.write(&name, "half");
     }
     project.write("out/.art-tmp-mine", "kept");

@@ -206,10 +206,18 @@ impl Dest {
 /// What the names of files that are being written begin with.
 const TEMP_PREFIX: &str = ".art-tmp-";
 
+/// What stands in the name of the file by which it is found out how names fold.
+pub(super) const PROBE: &str = "Probe-é-";
+
+/// Returns what the names of this process's temporary files begin with.
+pub(super) fn temp_prefix() -> String {
+    format!("{TEMP_PREFIX}{}-", std::process::id())
+}
+
 /// Returns a name beside `path` that nothing else uses.
 pub(in crate::ops) fn temp_beside(path: &EntryPath, number: u64) -> Result<EntryPath> {
     let (dir, _) = path.split_name();
-    let name = format!("{TEMP_PREFIX}{}-{number}", std::process::id()).into_bytes();
+    let name = format!("{}{number}", temp_prefix()).into_bytes();
     let bytes = if dir.is_empty() { name } else { [dir, b"/", &name[..]].concat() };
     EntryPath::new(bytes).map_err(|why| Error::failed(format!("cannot restore {}: {why}", quote(path.as_bytes()))))
 }
@@ -227,7 +235,7 @@ fn is_left_temp(name: &[u8]) -> bool {
 
 /// Returns the process that writes under a name, if it is one that a restore writes under.
 fn writer_of(name: &[u8]) -> Option<i32> {
-    let (writer, number) = std::str::from_utf8(name).ok()?.strip_prefix(TEMP_PREFIX)?.split_once('-')?;
-    number.parse::<u64>().ok()?;
-    writer.parse().ok()
+    let (writer, rest) = std::str::from_utf8(name).ok()?.strip_prefix(TEMP_PREFIX)?.split_once('-')?;
+    let is_ours = rest.parse::<u64>().is_ok() || rest.starts_with(PROBE);
+    writer.parse().ok().filter(|_| is_ours)
 }

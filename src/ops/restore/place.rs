@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::RestoreOptions;
+use super::dest::{PROBE, temp_prefix};
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::quote::quote_path;
@@ -73,7 +74,10 @@ pub(super) type Fold = fn(&[u8]) -> Vec<u8>;
 /// Finds out how a directory's file system folds names, by trying; none if it keeps them apart.
 pub(super) fn folding(dir: &Path) -> Result<Option<Fold>> {
     use unicode_normalization::UnicodeNormalization;
-    let probe = tempfile::Builder::new().prefix(".art-Probe-é-").tempfile_in(dir).map_err(|e| Error::io("write into", dir, e))?;
+    let probe = tempfile::Builder::new()
+        .prefix(&format!("{}{PROBE}", temp_prefix()))
+        .tempfile_in(dir)
+        .map_err(|e| Error::io("write into", dir, e))?;
     let name = probe.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let is_there = |name: String| fs::symlink_metadata(dir.join(name)).is_ok();
     let case = is_there(name.replace("Probe", "pROBE"));
