@@ -10,15 +10,15 @@ use crate::error::{Error, ErrorKind, Result};
 const FILES: usize = 8;
 const FILE_LEN: usize = 8 << 10;
 
-/// The reserve in a folder of local state.
+/// One reserve in a folder of local state.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     dir: PathBuf,
 }
 
 impl Reserve {
-    pub(crate) fn new(local: &Path) -> Reserve {
-        Reserve { dir: local.join("reserve") }
+    pub(crate) fn new(local: &Path, whose: &str) -> Reserve {
+        Reserve { dir: local.join(format!("reserve-{whose}")) }
     }
 
     /// Sets the room aside, unless it is; on a full disk there is none to set aside.
@@ -61,18 +61,18 @@ mod tests {
     #[test]
     fn it_is_given_up_once_when_there_is_no_space_and_filled_again() {
         let dir = tempfile::tempdir().unwrap();
-        let reserve = Reserve::new(dir.path());
+        let reserve = Reserve::new(dir.path(), "rm");
         reserve.fill();
-        assert_eq!(fs::read_dir(dir.path().join("reserve")).unwrap().count(), FILES);
+        assert_eq!(fs::read_dir(dir.path().join("reserve-rm")).unwrap().count(), FILES);
         let mut tries = 0;
         let done = reserve.spend(|| {
             tries += 1;
-            if dir.path().join("reserve").exists() { Err(full()) } else { Ok(tries) }
+            if dir.path().join("reserve-rm").exists() { Err(full()) } else { Ok(tries) }
         });
         assert_eq!(done.unwrap(), 2);
         assert_eq!(reserve.spend(|| Err::<(), _>(full())).unwrap_err().kind(), ErrorKind::NoSpace);
         reserve.fill();
         assert_eq!(reserve.spend(|| Err::<(), _>(Error::failed("other"))).unwrap_err().kind(), ErrorKind::Failed);
-        assert!(dir.path().join("reserve").exists());
+        assert!(dir.path().join("reserve-rm").exists());
     }
 }

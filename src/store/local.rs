@@ -4,16 +4,20 @@
 //! with the store does not match: what it says was confirmed was confirmed elsewhere.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode, Wait};
+use crate::pack::reader::open_regular;
 use crate::progress::Progress;
 
 const NOTE: &str = "self";
+
+/// Longest note, in bytes: it is two numbers.
+const NOTE_LEN_MAX: u64 = 64;
 
 /// Finds the local state of a store, if it has one that is its own. Writes nothing.
 pub(crate) fn find(root: &Path) -> Result<Option<PathBuf>> {
@@ -86,11 +90,18 @@ fn folders(root: &Path) -> Result<Vec<(PathBuf, bool)>> {
 }
 
 fn is_own(dir: &Path) -> io::Result<bool> {
-    match fs::read(dir.join(NOTE)).and_then(|note| Ok(note == self_note(dir)?.into_bytes())) {
+    match read_note(&dir.join(NOTE)).and_then(|note| Ok(note == self_note(dir)?.into_bytes())) {
         // Another writer may just have removed it.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         result => result,
     }
+}
+
+/// Reads a note that came with the store: it may be a FIFO, or have no end.
+fn read_note(path: &Path) -> io::Result<Vec<u8>> {
+    let mut note = Vec::new();
+    open_regular(path)?.take(NOTE_LEN_MAX).read_to_end(&mut note)?;
+    Ok(note)
 }
 
 /// Returns the inode of a folder and, where the file system keeps it, its time of birth.

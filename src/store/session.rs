@@ -34,7 +34,9 @@ pub struct Session<'a> {
     disk: Disk,
     local: PathBuf,
     lock: Lock,
-    reserve: Reserve,
+    /// For who deletes, and for who then collects: the one must not use up the other's.
+    rm_reserve: Reserve,
+    gc_reserve: Reserve,
     note: PutNote,
     packs: Mutex<Packs>,
 }
@@ -66,11 +68,12 @@ impl<'a> Session<'a> {
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
         let disk = Disk::new(store.root(), &local)?;
         disk.sweep()?;
-        let reserve = Reserve::new(&local);
-        reserve.fill();
+        let (rm_reserve, gc_reserve) = (Reserve::new(&local, "rm"), Reserve::new(&local, "gc"));
+        gc_reserve.fill();
+        rm_reserve.fill();
         let note = PutNote::new(&local);
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
-        Ok(Session { store, context, disk, local, lock, reserve, note, packs })
+        Ok(Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note, packs })
     }
 
     /// Returns the store.
@@ -134,18 +137,22 @@ impl<'a> Session<'a> {
     /// space is written on a full disk too.
     pub fn write_record(&self, record: &Record) -> Result<RecordId> {
         self.lock.check()?;
-        let frees = match record {
-            Record::Edit(edit) => edit.delete,
-            Record::Condemn(_) | Record::Lift(_) => true,
-            Record::Version(_) | Record::Alias(_) => false,
-        };
         let write = || write::write(&self.disk, record);
-        if frees { self.reserve.spend(write) } else { write() }
+        match record {
+            Record::Edit(edit) if edit.delete => self.rm_reserve.spend(write),
+            Record::Condemn(_) | Record::Lift(_) => self.gc_reserve.spend(write),
+            _ => write(),
+        }
     }
 
-    /// Does something that frees space, if need be with the room that is kept for it.
+    /// Does something that deleting needs, if need be with the room that is kept for it.
     pub fn freeing<T>(&self, work: impl FnMut() -> Result<T>) -> Result<T> {
-        self.reserve.spend(work)
+        self.rm_reserve.spend(work)
+    }
+
+    /// The same of something that collecting needs.
+    pub fn collecting<T>(&self, work: impl FnMut() -> Result<T>) -> Result<T> {
+        self.gc_reserve.spend(work)
     }
 
     /// Says that a record names what this session has published: it is not left behind.

@@ -68,7 +68,6 @@ impl From<Error> for GatherError {
 }
 
 impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
-    #[expect(clippy::too_many_arguments, reason = "the ends of every queue of the pipeline meet here, once")]
     pub(super) fn new(
         session: &'g Session<'a>,
         pages: &'g mut PageWriter<'p, 'a>,

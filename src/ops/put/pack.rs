@@ -51,7 +51,14 @@ pub(super) enum BlockSink<'g, 'a> {
         order: Sender<Receiver<Block>>,
     },
     /// Into a pack at once.
-    Inline { encoder: Box<Encoder>, appender: Appender<'g, 'a>, pending: &'g Pending },
+    Inline(Box<Inline<'g, 'a>>),
+}
+
+/// All stages on one thread.
+pub(super) struct Inline<'g, 'a> {
+    encoder: Encoder,
+    appender: Appender<'g, 'a>,
+    pending: &'g Pending,
 }
 
 /// Appends blocks to packs.
@@ -81,7 +88,7 @@ impl Pending {
 
 impl<'g, 'a> BlockSink<'g, 'a> {
     pub(super) fn inline(session: &'g Session<'a>, pool: Pool, pending: &'g Pending) -> BlockSink<'g, 'a> {
-        BlockSink::Inline { encoder: Box::new(Encoder::new()), appender: Appender::new(session, pool), pending }
+        BlockSink::Inline(Box::new(Inline { encoder: Encoder::new(), appender: Appender::new(session, pool), pending }))
     }
 
     /// Takes a block.
@@ -92,10 +99,10 @@ impl<'g, 'a> BlockSink<'g, 'a> {
                 order.send(result).map_err(|_| GatherError::Stopped)?;
                 blocks.send(RawBlock { raw, chunks, done }).map_err(|_| GatherError::Stopped)
             }
-            BlockSink::Inline { encoder, appender, pending } => {
-                let block = encode(encoder, raw, chunks, pool);
-                match appender.add(block)? {
-                    Some(full) => Ok(publish(appender.session, full, pending)?),
+            BlockSink::Inline(inline) => {
+                let block = encode(&mut inline.encoder, raw, chunks, pool);
+                match inline.appender.add(block)? {
+                    Some(full) => Ok(publish(inline.appender.session, full, inline.pending)?),
                     None => Ok(()),
                 }
             }
@@ -105,8 +112,8 @@ impl<'g, 'a> BlockSink<'g, 'a> {
     /// Ends the last pack, if that is done here.
     pub(super) fn finish(self) -> Result<()> {
         match self {
-            BlockSink::Inline { mut appender, pending, .. } => match appender.end()? {
-                Some(last) => publish(appender.session, last, pending),
+            BlockSink::Inline(mut inline) => match inline.appender.end()? {
+                Some(last) => publish(inline.appender.session, last, inline.pending),
                 None => Ok(()),
             },
             BlockSink::Piped { .. } => Ok(()),

@@ -18,12 +18,16 @@ use crate::quote::quote;
 
 const DIR_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Directories that are held open at once: a path may have more than a process may open.
+const OPEN_DIRS_MAX: usize = 64;
+
 /// A directory to restore into, as one thread sees it: it remembers the directories it is in.
 #[derive(Debug)]
 pub(in crate::ops) struct Dest {
     path: PathBuf,
     root: OwnedFd,
-    /// The directory last used: each component with its descriptor.
+    /// The directory last used: each component with its descriptor; the last, if there are
+    /// [`OPEN_DIRS_MAX`], is all components that remain.
     open: Vec<(Vec<u8>, OwnedFd)>,
 }
 
@@ -183,7 +187,11 @@ impl Dest {
     /// Goes to a directory below the root, from the one last used.
     fn dir(&mut self, dir: &[u8], make: bool) -> Result<BorrowedFd<'_>, Errno> {
         let wanted: Vec<&[u8]> = dir.split(|&b| b == b'/').filter(|part| !part.is_empty()).collect();
-        let same = self.open.iter().zip(&wanted).take_while(|((have, _), want)| have == *want).count();
+        let mut same = self.open.iter().zip(&wanted).take_while(|((have, _), want)| have == *want).count();
+        let rest = self.open.get(OPEN_DIRS_MAX - 1);
+        if same + 1 == OPEN_DIRS_MAX && rest.is_some_and(|(have, _)| *have == wanted[same..].join(&b'/')) {
+            same = wanted.len();
+        }
         self.open.truncate(same);
         for part in &wanted[same..] {
             let parent = self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
@@ -197,7 +205,13 @@ impl Dest {
                 }
                 result => result?,
             };
-            self.open.push((part.to_vec(), fd));
+            if self.open.len() < OPEN_DIRS_MAX {
+                self.open.push((part.to_vec(), fd));
+            } else if let Some((names, last)) = self.open.last_mut() {
+                names.push(b'/');
+                names.extend_from_slice(part);
+                *last = fd;
+            }
         }
         Ok(self.open.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
     }

@@ -310,6 +310,11 @@ impl<'f> Filler<'f> {
         if let Handle::Open(file) = &*handle
             && !bytes.iter().all(|&byte| byte == 0)
         {
+            // A few bytes of a manifest can ask for more than any disk has: then it is not filled first.
+            let needed = u64::from(place.len).saturating_mul(place.count);
+            if place.count > 1 && rustix::fs::fstatvfs(file).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < needed) {
+                return Err(failed(dest, rustix::io::Errno::NOSPC.into()));
+            }
             for number in 0..place.count {
                 file.write_all_at(bytes, place.at + number * u64::from(place.len)).map_err(|e| failed(dest, e))?;
             }
