@@ -73,17 +73,26 @@ impl Run {
         self.rows[first..].iter().take_while(move |row| row.prefix == wanted).map(|row| (row.pack, row.slot))
     }
 
-    /// Finds the first row not below `wanted` by guessing: hashes are spread evenly.
+    /// Finds the first row not below `wanted` by guessing: hashes are spread evenly. How far off a
+    /// guess is tells its row, so that the third is off by a few rows.
     fn lower_bound(&self, wanted: u64) -> usize {
         let len = self.rows.len();
-        let guess = ((u128::from(wanted) * len as u128) >> 64) as usize;
+        let rows_in = |distance: u64| ((u128::from(distance) * len as u128) >> 64) as usize;
+        let mut guess = rows_in(wanted);
+        for _ in 0..2 {
+            let Some(row) = self.rows.get(guess) else { break };
+            guess = match wanted.checked_sub(row.prefix) {
+                Some(ahead) => (guess + rows_in(ahead)).min(len),
+                None => guess.saturating_sub(rows_in(row.prefix - wanted)),
+            };
+        }
         // Widen around the guess until the bound is inside, then halve.
-        let (mut low, mut high, mut step) = (guess, guess, 8);
+        let (mut low, mut high, mut step) = (guess, guess, 4);
         while low > 0 && self.rows[low - 1].prefix >= wanted {
             low = low.saturating_sub(step);
             step *= 2;
         }
-        step = 8;
+        step = 4;
         while high < len && self.rows[high].prefix < wanted {
             high = (high + step).min(len);
             step *= 2;
