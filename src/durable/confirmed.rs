@@ -17,6 +17,8 @@ pub(super) struct Look {
     pub(super) len: u64,
     pub(super) inode: u64,
     mtime_ns: i128,
+    /// When the file was last changed in any way; no program can set it.
+    ctime_ns: i128,
 }
 
 #[derive(Debug)]
@@ -28,12 +30,13 @@ pub(super) struct Confirmed {
 impl Look {
     pub(super) fn at(path: &Path) -> io::Result<Look> {
         let meta = fs::symlink_metadata(path)?;
-        let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-        Ok(Look { len: meta.len(), inode: meta.ino(), mtime_ns })
+        let ns = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        let (mtime_ns, ctime_ns) = (ns(meta.mtime(), meta.mtime_nsec()), ns(meta.ctime(), meta.ctime_nsec()));
+        Ok(Look { len: meta.len(), inode: meta.ino(), mtime_ns, ctime_ns })
     }
 }
 
-// One line each: `LEN INODE MTIME_NS PATH`, a path with a newline in it left out. The last line
+// One line each: `LEN INODE MTIME_NS CTIME_NS PATH`, a path with a newline in it left out. The last line
 // wins; one that was cut short by a crash does not parse and is passed over.
 impl Confirmed {
     pub(super) fn load(list: PathBuf) -> Result<Confirmed> {
@@ -47,9 +50,18 @@ impl Confirmed {
         Ok(Confirmed { list, looks })
     }
 
+    /// Takes a file off the list: what comes under its name later is another's.
+    pub(super) fn forget(&mut self, relative: &Path) {
+        if self.looks.contains_key(relative) {
+            // No file looks like this. On a full disk the line is lost; then the change time tells.
+            let _ = self.add(relative, Look { len: 0, inode: 0, mtime_ns: 0, ctime_ns: 0 });
+            self.looks.remove(relative);
+        }
+    }
+
     pub(super) fn add(&mut self, relative: &Path, look: Look) -> Result<()> {
         self.looks.insert(relative.to_owned(), look);
-        let mut line = format!("\n{} {} {} ", look.len, look.inode, look.mtime_ns).into_bytes();
+        let mut line = format!("\n{} {} {} {} ", look.len, look.inode, look.mtime_ns, look.ctime_ns).into_bytes();
         line.extend_from_slice(relative.as_os_str().as_bytes());
         line.push(b'\n');
         OpenOptions::new()
@@ -62,9 +74,10 @@ impl Confirmed {
 }
 
 fn parse_line(line: &[u8]) -> Option<(PathBuf, Look)> {
-    let mut fields = line.splitn(4, |&b| b == b' ');
+    let mut fields = line.splitn(5, |&b| b == b' ');
     let mut number = || std::str::from_utf8(fields.next()?).ok();
-    let (len, inode, mtime_ns) = (number()?.parse().ok()?, number()?.parse().ok()?, number()?.parse().ok()?);
+    let (len, inode) = (number()?.parse().ok()?, number()?.parse().ok()?);
+    let (mtime_ns, ctime_ns) = (number()?.parse().ok()?, number()?.parse().ok()?);
     let path = OsString::from_vec(fields.next()?.to_vec());
-    Some((PathBuf::from(path), Look { len, inode, mtime_ns }))
+    Some((PathBuf::from(path), Look { len, inode, mtime_ns, ctime_ns }))
 }

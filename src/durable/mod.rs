@@ -113,6 +113,9 @@ impl Disk {
 
     /// Moves a file of the store to `to`, without clobbering, and syncs both directories.
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
+        if let Ok(relative) = from.strip_prefix(&self.root) {
+            self.confirmed().forget(relative);
+        }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
         self.sync_parent(from)?;
         self.sync_parent(to)
@@ -124,6 +127,7 @@ impl Disk {
         let mut parents = BTreeSet::new();
         for relative in files {
             let path = self.root.join(relative);
+            self.confirmed().forget(relative);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
                 _ => parents.extend(path.parent().filter(|dir| dir.is_dir()).map(Path::to_owned)),
@@ -279,6 +283,23 @@ mod tests {
         assert!(!disk.is_confirmed(name));
         disk.adopt(name).unwrap();
         assert!(disk.is_confirmed(name));
+    }
+
+    #[test]
+    fn a_removed_file_that_comes_back_is_not_confirmed_whatever_its_times() {
+        let (dir, disk) = disk();
+        let name = Path::new("packs/x");
+        disk.publish(draft_of(&disk, b"one"), name, |_| Ok(false)).unwrap();
+        let (path, aside) = (dir.path().join(name), dir.path().join("aside"));
+        // The same inode with the same bytes and times: only the change time tells.
+        fs::hard_link(&path, &aside).unwrap();
+        assert!(!disk.is_confirmed(name));
+        disk.adopt(name).unwrap();
+        assert!(disk.is_confirmed(name));
+        disk.remove(&[name.to_owned()]).unwrap();
+        fs::rename(&aside, &path).unwrap();
+        let again = Disk::new(dir.path(), &dir.path().join("local")).unwrap();
+        assert!(!disk.is_confirmed(name) && !again.is_confirmed(name));
     }
 
     #[test]

@@ -26,15 +26,19 @@ impl Reserve {
         if self.dir.is_dir() {
             return;
         }
+        // Under another name until it is whole.
+        let draft = self.dir.with_extension("part");
         let whole = || -> io::Result<()> {
-            fs::create_dir(&self.dir)?;
+            let _ = fs::remove_dir_all(&draft);
+            fs::create_dir(&draft)?;
             // Bytes that compress, or zeros, might take no room.
             let mut noise = vec![0; FILE_LEN];
             blake3::Hasher::new().finalize_xof().fill(&mut noise);
-            (0..FILES).try_for_each(|number| fs::write(self.dir.join(number.to_string()), &noise))
+            (0..FILES).try_for_each(|number| fs::write(draft.join(number.to_string()), &noise))?;
+            fs::rename(&draft, &self.dir)
         };
         if whole().is_err() {
-            let _ = fs::remove_dir_all(&self.dir);
+            let _ = fs::remove_dir_all(&draft);
         }
     }
 

@@ -59,7 +59,7 @@ pub fn set(store: &Store, context: &Context<'_>, reference: &Ref, aliases: &[Ali
         return Err(Error::refused(format!("cannot set an alias: {} is deleted", version.full_name()))
             .hint(format!("undo that with `art undelete {}`, or choose another version", version.full_name())));
     }
-    session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
+    session.rely_on_version(history, version)?;
     let mut changes: Vec<AliasChange> = Vec::new();
     for alias in aliases {
         if changes.iter().any(|change| change.alias == *alias) {

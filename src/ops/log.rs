@@ -17,8 +17,6 @@ pub struct LogEntry {
     /// The version as it is now.
     #[serde(flatten)]
     pub info: VersionInfo,
-    /// Whether it is deleted.
-    pub deleted: bool,
     /// What was changed on it since it was stored, in order.
     pub edits: Vec<EditInfo>,
 }
@@ -61,7 +59,6 @@ pub fn log(store: &Store, artifact: &Name) -> Result<Listing<LogEntry>> {
             let edits = history.edits.iter().filter(|(_, edit)| edit.target.is_some_and(|target| ids.contains(&target)));
             LogEntry {
                 info: summary_with_metadata(store, &history, version),
-                deleted: version.deleted,
                 edits: edits.map(|(id, edit)| EditInfo::new(*id, edit)).collect(),
             }
         })

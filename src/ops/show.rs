@@ -47,6 +47,15 @@ pub struct VersionInfo {
     pub git: Option<GitInfo>,
     /// Bytes of the packs that storing it added.
     pub stored_bytes: u64,
+    /// How long it is meant to be kept, from `created_at`; none for ever.
+    pub ttl_seconds: Option<u64>,
+    /// When that ends: from then on `prune` may delete it.
+    pub expires_at: Option<Time>,
+    /// Whether it is deleted.
+    pub deleted: bool,
+    /// Whether it lives although it was deleted, by somebody who did not know of an alias or an
+    /// undeletion of it.
+    pub contested: bool,
 }
 
 /// The state of a git repo, every field always there.
@@ -96,6 +105,10 @@ fn summary(history: &History, version: &Version) -> VersionInfo {
         run: record.run.clone(),
         git: record.git.as_ref().map(GitInfo::from),
         stored_bytes: record.stored_bytes,
+        ttl_seconds: version.ttl_seconds,
+        expires_at: version.expires_at(),
+        deleted: version.deleted,
+        contested: version.contested,
     }
 }
 

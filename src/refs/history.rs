@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use jiff::SignedDuration;
+
+use super::edits::{self, Seen};
 use super::read::{DamagedRecord, Records};
-use crate::format::record::{EditRecord, Metadata, VersionRecord};
+use crate::format::record::{EditRecord, Metadata, Time, VersionRecord};
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Tag};
 
@@ -40,6 +43,11 @@ pub struct Version {
     pub owns_number: bool,
     /// Whether it is deleted.
     pub deleted: bool,
+    /// Whether it lives although it was deleted: by somebody who did not know of an alias or an
+    /// undeletion, as after copies were merged.
+    pub contested: bool,
+    /// How long it is meant to be kept, counted from when it was stored; none for ever.
+    pub ttl_seconds: Option<u64>,
     /// Its description now.
     pub description: Option<String>,
     /// Its metadata: what the record set, and then each edit over it.
@@ -90,7 +98,7 @@ impl History {
         let mut versions: Vec<Version> = records.versions.into_iter().map(|(id, record)| Version::new(id, record)).collect();
         versions.sort_by_key(|version| (version.record.number, version.id));
         versions.dedup_by_key(|version| version.id);
-        apply_edits(&mut versions, &edits, &aliases);
+        edits::apply(&mut versions, &edits, &aliases);
         label(&mut versions, &edits);
         History { artifact, versions, aliases, damaged: records.damaged, edits }
     }
@@ -154,17 +162,19 @@ impl History {
     /// Returns the records about a version that nothing has followed: edits that no other edit
     /// saw, and aliases that name it.
     pub fn heads_of(&self, id: RecordId) -> Vec<RecordId> {
-        let seen: HashSet<RecordId> = self.edits.iter().flat_map(|(_, edit)| edit.saw.iter().copied()).collect();
-        let edits = self.edits.iter().filter(|(edit, record)| record.target == Some(id) && !seen.contains(edit)).map(|(edit, _)| *edit);
+        let about = || self.edits.iter().filter(|(_, record)| record.target == Some(id));
+        let seen: HashSet<RecordId> = about().flat_map(|(_, edit)| edit.saw.iter().copied()).collect();
+        let edits = about().filter(|(edit, _)| !seen.contains(edit)).map(|(edit, _)| *edit);
         let aliases = self.aliases.values().flatten().filter(|head| head.target == Some(id)).map(|head| head.record);
         let mut heads: Vec<RecordId> = edits.chain(aliases).collect();
         heads.sort_unstable();
+        heads.dedup();
         heads
     }
 }
 
 impl MetadataLayer {
-    fn of(set: &Metadata, pages: &[PageId], unset: &[String]) -> Vec<MetadataLayer> {
+    pub(super) fn of(set: &Metadata, pages: &[PageId], unset: &[String]) -> Vec<MetadataLayer> {
         let layer = MetadataLayer { set: set.clone(), pages: pages.to_vec(), unset: unset.to_vec() };
         if layer == MetadataLayer::default() { Vec::new() } else { vec![layer] }
     }
@@ -177,11 +187,19 @@ impl Version {
             label: format!("v{}", record.number),
             owns_number: true,
             deleted: false,
+            contested: false,
+            ttl_seconds: record.ttl_seconds,
             description: record.description.clone(),
             metadata: MetadataLayer::of(&record.metadata, &record.metadata_pages, &[]),
             tags: record.tags.clone(),
             record,
         }
+    }
+
+    /// Returns when its time to live ends; none if that is never.
+    pub fn expires_at(&self) -> Option<Time> {
+        let ttl = SignedDuration::from_secs(i64::try_from(self.ttl_seconds?).ok()?);
+        self.record.created_at.0.checked_add(ttl).ok().map(Time)
     }
 
     /// Returns `NAME:vN`.
@@ -202,29 +220,6 @@ fn alias_heads(records: &[(RecordId, crate::format::record::AliasRecord)]) -> BT
         heads.dedup();
     }
     heads
-}
-
-fn apply_edits(versions: &mut [Version], edits: &[(RecordId, EditRecord)], aliases: &BTreeMap<Alias, Vec<AliasHead>>) {
-    let number_of: HashMap<RecordId, usize> = versions.iter().enumerate().map(|(at, version)| (version.id, at)).collect();
-    for (_, edit) in edits {
-        let Some(version) = edit.target.and_then(|id| number_of.get(&id)).map(|&at| &mut versions[at]) else { continue };
-        if let Some(description) = &edit.description {
-            version.description = Some(description.clone()).filter(|text| !text.is_empty());
-        }
-        version.metadata.extend(MetadataLayer::of(&edit.metadata, &edit.metadata_pages, &edit.unset));
-        version.tags.retain(|tag| !edit.tags_remove.contains(tag));
-        version.tags.extend(edit.tags_add.iter().cloned());
-        version.tags.sort();
-        version.tags.dedup();
-    }
-    let seen = Seen::new(edits);
-    for version in versions.iter_mut() {
-        let about = |edit: &&(RecordId, EditRecord)| edit.1.target == Some(version.id);
-        let undeletes: Vec<RecordId> = edits.iter().filter(about).filter(|(_, edit)| edit.undelete).map(|(id, _)| *id).collect();
-        let alias_heads = aliases.values().flatten().filter(|head| head.target == Some(version.id)).map(|head| head.record);
-        let against: Vec<RecordId> = undeletes.into_iter().chain(alias_heads).collect();
-        version.deleted = edits.iter().filter(about).any(|(id, edit)| edit.delete && against.iter().all(|other| seen.by(*id, *other)));
-    }
 }
 
 /// Names versions that share a number apart, unless they are equal or one was claimed.
@@ -267,11 +262,8 @@ fn claimed(versions: &[Version], edits: &[(RecordId, EditRecord)]) -> HashSet<Re
     }
     let mut winners = HashSet::new();
     for claims in claims.values() {
-        let heads: HashSet<RecordId> = claims
-            .iter()
-            .filter(|(id, _)| !claims.iter().any(|(other, _)| other != id && seen.by(*other, *id)))
-            .map(|(_, target)| *target)
-            .collect();
+        let replaced = seen.by(claims.iter().map(|(id, _)| *id));
+        let heads: HashSet<RecordId> = claims.iter().filter(|(id, _)| !replaced.contains(id)).map(|(_, target)| *target).collect();
         if heads.len() == 1 {
             winners.extend(heads);
         }
@@ -285,28 +277,4 @@ fn suffix_digits(rivals: &[Version]) -> usize {
         short.len() == rivals.len()
     };
     (SUFFIX_DIGITS..64).find(|&digits| distinct(digits)).unwrap_or(64)
-}
-
-/// Which records an edit's writer had seen, directly or through another.
-struct Seen<'a>(HashMap<RecordId, &'a [RecordId]>);
-
-impl<'a> Seen<'a> {
-    fn new(edits: &'a [(RecordId, EditRecord)]) -> Seen<'a> {
-        Seen(edits.iter().map(|(id, edit)| (*id, &edit.saw[..])).collect())
-    }
-
-    fn by(&self, edit: RecordId, other: RecordId) -> bool {
-        let (mut open, mut done) = (vec![edit], HashSet::new());
-        while let Some(id) = open.pop() {
-            for &saw in self.0.get(&id).copied().unwrap_or_default() {
-                if saw == other {
-                    return true;
-                }
-                if done.insert(saw) {
-                    open.push(saw);
-                }
-            }
-        }
-        false
-    }
 }

@@ -1,6 +1,7 @@
 //! Records on disk: which there are, what they add up to, and how new ones are written.
 
 pub mod condemned;
+mod edits;
 pub mod history;
 pub mod read;
 pub mod write;

@@ -174,10 +174,24 @@ pub fn read_record(path: &Path, hash16: &str) -> Result<Result<(RecordId, Record
 }
 
 fn subdirs(dir: &Path) -> Result<Vec<String>> {
-    let mut names = names_in(dir)?;
-    names.retain(|name| !name.starts_with('.') && dir.join(name).is_dir());
+    let mut names = Vec::new();
+    for name in names_in(dir)? {
+        if !name.starts_with('.') && is_dir(&dir.join(&name))? {
+            names.push(name);
+        }
+    }
     names.sort();
     Ok(names)
+}
+
+/// Whether a directory is there. One that cannot be looked at is an error: taken for absent, what
+/// its records say would be forgotten.
+pub(crate) fn is_dir(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(meta.is_dir()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("look at", path, e)),
+    }
 }
 
 pub(super) fn names_in(dir: &Path) -> Result<Vec<String>> {

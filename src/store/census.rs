@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
-use crate::format::pack::{BlockRow, ChunkRow, PackClass, Table};
-use crate::id::HASH_LEN;
+use crate::error::Result;
+use crate::format::pack::{BlockRow, ChunkRow, PackClass, PackError, Table};
+use crate::id::{HASH_LEN, PackId};
 use crate::index::run::{Row, Run, prefix};
-use crate::pack::reader::Pack;
+use crate::pack::reader::{Opened, Pack, list};
 
 use super::Store;
 
@@ -18,7 +18,7 @@ pub struct Census {
     packs: Vec<Arc<Pack>>,
     tables: Vec<Table>,
     run: Run,
-    unreadable: Vec<(Arc<Pack>, Error)>,
+    not_arrived: Vec<(PackId, PackError)>,
 }
 
 /// A row of one pack's table.
@@ -33,37 +33,38 @@ pub struct Place {
 impl Census {
     /// Reads the table of every pack of a class, as they are listed now.
     pub fn load(store: &Store, class: PackClass, threads: usize) -> Result<Census> {
-        let index = store.index(class)?;
-        index.refresh()?;
-        let mut listed = index.packs();
-        listed.sort_unstable_by_key(|pack| pack.id);
+        let listed = list(store.root(), class)?;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(listed.len()));
         std::thread::scope(|scope| {
             for _ in 0..threads.clamp(1, listed.len().max(1)) {
                 scope.spawn(|| {
-                    while let Some((at, pack)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, listed.get(at)?))) {
-                        let table = pack.read_table();
-                        done.lock().unwrap_or_else(PoisonError::into_inner).push((at, table));
+                    while let Some(&id) = listed.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let opened = Pack::open(store.root(), class, id);
+                        done.lock().unwrap_or_else(PoisonError::into_inner).push((id, opened));
                     }
                 });
             }
         });
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_unstable_by_key(|(at, _)| *at);
-        let (mut packs, mut tables, mut rows, mut unreadable) = (Vec::new(), Vec::<Table>::new(), Vec::new(), Vec::new());
-        for (at, table) in done {
-            match table {
-                Ok(table) => {
-                    let pack = packs.len() as u32;
-                    rows.extend((0..table.chunk_count()).map(|slot| Row { prefix: prefix(table.hash(slot)), pack, slot: slot as u32 }));
-                    packs.push(Arc::clone(&listed[at]));
+        done.sort_unstable_by_key(|(id, _)| *id);
+        let (mut packs, mut tables, mut rows, mut not_arrived) = (Vec::new(), Vec::<Table>::new(), Vec::new(), Vec::new());
+        for (id, opened) in done {
+            match opened {
+                Opened::Pack(pack, table) => {
+                    let number = packs.len() as u32;
+                    rows.extend((0..table.chunk_count()).map(|slot| Row {
+                        prefix: prefix(table.hash(slot)),
+                        pack: number,
+                        slot: slot as u32,
+                    }));
+                    packs.push(Arc::new(pack));
                     tables.push(table);
                 }
-                Err(error) => unreadable.push((Arc::clone(&listed[at]), error)),
+                Opened::NotArrived(why) => not_arrived.push((id, why)),
             }
         }
-        Ok(Census { packs, tables, run: Run::of(rows), unreadable })
+        Ok(Census { packs, tables, run: Run::of(rows), not_arrived })
     }
 
     /// Returns the packs, sorted by id.
@@ -71,9 +72,9 @@ impl Census {
         &self.packs
     }
 
-    /// Returns the packs whose tables could not be read.
-    pub fn unreadable(&self) -> &[(Arc<Pack>, Error)] {
-        &self.unreadable
+    /// Returns the files in a pack's place that are not whole packs, and why.
+    pub fn not_arrived(&self) -> &[(PackId, PackError)] {
+        &self.not_arrived
     }
 
     /// Returns how many rows there are in all tables.

@@ -43,6 +43,10 @@ pub(crate) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<Pat
     let dir = dir.keep();
     let note = dir.join(NOTE);
     let own = self_note(&dir).map_err(|e| Error::io("look at", &dir, e))?;
+    // The locks are there from the start: on a full disk who frees space could not make them.
+    for lock in ["lock", "number", "gc"] {
+        fs::write(dir.join(lock), "").map_err(|e| Error::io("create", &dir, e))?;
+    }
     fs::write(&note, own).map_err(|e| Error::io("write", &note, e))?;
     Ok(dir)
 }

@@ -1,12 +1,15 @@
 //! An open store: its layout, its packs, its records.
 
 pub mod census;
+mod git;
 pub(crate) mod local;
 pub mod object;
 pub mod packer;
 pub mod page_writer;
 pub mod put_note;
+pub mod reach;
 pub mod resolve;
+pub mod roots;
 pub mod session;
 pub mod tree;
 pub mod walk;

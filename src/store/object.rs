@@ -54,16 +54,28 @@ impl Store {
         if self.locate(class, hash)?.is_none() {
             return Err(self.missing(class, what, &name));
         }
-        let (mut found, mut failed) = (None, None);
-        self.index(class)?.find(hash, |location| {
-            match self.read_at(location) {
-                Ok(bytes) if is_right(&bytes) => found = Some(bytes),
-                Ok(_) => failed = Some(wrong_bytes(what, &name, location)),
-                Err(error) => failed = Some(error),
+        let index = self.index(class)?;
+        let mut listed_again = false;
+        loop {
+            let (mut found, mut failed) = (None, None);
+            index.find(hash, |location| {
+                match self.read_at(location) {
+                    Ok(bytes) if is_right(&bytes) => found = Some(bytes),
+                    Ok(_) => failed = Some(wrong_bytes(what, &name, location)),
+                    Err(error) => failed = Some(error),
+                }
+                found.is_some()
+            });
+            match found {
+                Some(bytes) => return Ok(bytes),
+                // Somebody may have copied it into a new pack and removed the one it was in.
+                None if !listed_again => {
+                    index.refresh()?;
+                    listed_again = true;
+                }
+                None => return Err(failed.unwrap_or_else(|| self.missing(class, what, &name))),
             }
-            found.is_some()
-        });
-        found.ok_or_else(|| failed.unwrap_or_else(|| self.missing(class, what, &name)))
+        }
     }
 
     /// Reads the bytes at a place, unchecked. Pages that are read one after another mostly lie in

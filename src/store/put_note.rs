@@ -4,7 +4,7 @@
 //! A note that nobody holds tells which packs a put has left behind: nothing will name them,
 //! unless the put is run again. A note that is lost costs disk, never data.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -67,6 +67,20 @@ impl PutNotes {
         notes
     }
 
+    /// Takes packs out of the notes that nobody holds; `write` puts a note's new text in its place.
+    pub fn forget(local: &Path, packs: &BTreeSet<PathBuf>, mut write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
+        let mut result = Ok(());
+        each(local, |held, noted, note| {
+            let left: Vec<&PathBuf> = noted.iter().filter(|pack| !packs.contains(*pack)).collect();
+            if held || left.len() == noted.len() || result.is_err() {
+                return;
+            }
+            let lines: Vec<u8> = left.iter().flat_map(|pack| [pack.as_os_str().as_bytes(), b"\n"].concat()).collect();
+            result = write(note, &lines);
+        });
+        result
+    }
+
     /// Removes notes that nobody holds and of whose packs none `is_here`.
     pub fn sweep(local: &Path, is_here: impl Fn(&Path) -> bool) {
         each(local, |held, packs, note| {
@@ -106,8 +120,11 @@ mod tests {
         drop(killed);
         let notes = PutNotes::read(dir.path());
         assert!(notes.running.is_empty() && notes.left_behind.len() == 2);
+        let reused = BTreeSet::from([PathBuf::from("packs/cd/three")]);
+        PutNotes::forget(dir.path(), &reused, |note, lines| Ok(fs::write(note, lines).unwrap())).unwrap();
+        assert_eq!(PutNotes::read(dir.path()).left_behind, HashSet::from([PathBuf::from("packs/cd/two")]));
         PutNotes::sweep(dir.path(), |pack| pack.ends_with("two"));
-        assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 2);
+        assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 1);
         PutNotes::sweep(dir.path(), |_| false);
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 0);
     }

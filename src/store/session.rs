@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::context::Context;
 use crate::durable::{Disk, Reserve, TEMP_AGE_MAX};
@@ -22,9 +22,10 @@ use crate::pack::reader::{Opened, Pack, verify_file};
 use crate::pack::writer::FinishedPack;
 use crate::quote::quote_path;
 use crate::refs::condemned::{self, Condemned};
+use crate::refs::history::{History, Version};
 use crate::refs::write;
 
-use super::put_note::PutNote;
+use super::put_note::{PutNote, PutNotes};
 use super::{INDEX_DIR, Need, Store, local};
 
 /// A session of one writer, from its first look-up to its durable record.
@@ -37,7 +38,8 @@ pub struct Session<'a> {
     /// For who deletes, and for who then collects: the one must not use up the other's.
     rm_reserve: Reserve,
     gc_reserve: Reserve,
-    note: PutNote,
+    /// Where a put notes its packs.
+    note: OnceLock<PutNote>,
     packs: Mutex<Packs>,
 }
 
@@ -67,13 +69,13 @@ impl<'a> Session<'a> {
         let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
         let disk = Disk::new(store.root(), &local)?;
-        disk.sweep()?;
+        // Litter that cannot be removed keeps nobody from working.
+        let _ = disk.sweep();
         let (rm_reserve, gc_reserve) = (Reserve::new(&local, "rm"), Reserve::new(&local, "gc"));
         gc_reserve.fill();
         rm_reserve.fill();
-        let note = PutNote::new(&local);
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
-        Ok(Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note, packs })
+        Ok(Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs })
     }
 
     /// Returns the store.
@@ -116,7 +118,9 @@ impl<'a> Session<'a> {
         }
         let FinishedPack { id, class, len, table, draft } = pack;
         let relative = pack_path(class, id);
-        self.note.add(&relative)?;
+        if let Some(note) = self.note.get() {
+            note.add(&relative)?;
+        }
         self.disk.publish(draft, &relative, |path| Ok(verify_file(path, id).is_ok()))?;
         let path = self.store.root().join(&relative);
         {
@@ -131,6 +135,11 @@ impl<'a> Session<'a> {
             self.save_index();
         }
         Ok(())
+    }
+
+    /// Fails if this session no longer holds its lock, because somebody removed local state.
+    pub fn check(&self) -> Result<()> {
+        self.lock.check()
     }
 
     /// Writes a record, the last step of everything that is acknowledged. One that helps to free
@@ -155,9 +164,19 @@ impl<'a> Session<'a> {
         self.gc_reserve.spend(work)
     }
 
-    /// Says that a record names what this session has published: it is not left behind.
-    pub fn recorded(&self) {
-        self.note.clear();
+    /// Notes the packs that this session publishes from now on: should it end without a record,
+    /// they are left behind, and not somebody else's.
+    pub fn note_packs(&self) {
+        self.note.get_or_init(|| PutNote::new(&self.local));
+    }
+
+    /// Says that a record names all that this session rests on: nobody has left it behind. The
+    /// caller holds the lock of numbers.
+    pub fn recorded(&self) -> Result<()> {
+        if let Some(note) = self.note.get() {
+            note.clear();
+        }
+        PutNotes::forget(&self.local, &self.packs().rests_on, |note, lines| self.disk.write_local(note, lines))
     }
 
     /// Begins what this session stores once more: it rests on nothing yet, and what is condemned
@@ -174,6 +193,14 @@ impl<'a> Session<'a> {
         let condemned = self.store.condemned()?;
         let packs = self.packs();
         Ok(packs.rests_on.iter().all(|path| self.disk.is_confirmed(path) && !condemned.contains(path)))
+    }
+
+    /// Makes sure that a version which was found here is on disk, and what made it live or gave it
+    /// its number.
+    pub fn rely_on_version(&self, history: &History, version: &Version) -> Result<()> {
+        self.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
+        let about = history.edits.iter().filter(|(_, edit)| edit.target == Some(version.id) && (edit.undelete || edit.claim));
+        about.into_iter().try_for_each(|(id, edit)| self.rely_on_record(&Record::Edit(Box::new(edit.clone())), *id))
     }
 
     /// Makes sure that a record which was found here is on disk.

@@ -101,6 +101,10 @@ fn show_tells_the_documented_fields_in_order() {
         "run",
         "git",
         "stored_bytes",
+        "ttl_seconds",
+        "expires_at",
+        "deleted",
+        "contested",
     ];
     let at: Vec<usize> = fields.iter().map(|field| json.find(&format!("\"{field}\":")).unwrap()).collect();
     assert!(at.is_sorted(), "{json}");

@@ -6,9 +6,14 @@
 mod alias;
 mod cat;
 mod docs;
+mod du;
 mod env;
 mod errors;
 mod fsck;
+mod gc;
 mod init;
 mod listing;
 mod plumbing;
+mod prune;
+mod rm;
+mod undelete;

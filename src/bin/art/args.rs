@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use crate::commands::porcelain::{alias, cat, checkout, fsck, get, init, log, ls, put, show, verify};
+use crate::commands::porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, rm, show, undelete, verify};
 use crate::error;
 
 /// Version datasets, models and any other files offline, in `.artifacts` beside your code.
@@ -59,6 +59,11 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     Alias(alias::AliasArgs),
+    Rm(rm::RmArgs),
+    Undelete(undelete::UndeleteArgs),
+    Du(du::DuArgs),
+    Gc(gc::GcArgs),
+    Prune(prune::PruneArgs),
     Fsck(fsck::FsckArgs),
     #[command(hide = true)]
     RevParse(rev_parse::RevParseArgs),

@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod git;
 mod setup;
+mod span;
 mod ui;
 
 use std::process::ExitCode;

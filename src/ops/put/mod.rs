@@ -81,6 +81,8 @@ pub struct PutOptions {
     pub tags: Vec<Tag>,
     /// What it is, in words.
     pub description: Option<String>,
+    /// How long it is meant to be kept, from when it is stored: none says nothing of it, 0 is for ever.
+    pub ttl_seconds: Option<u64>,
     /// Metadata.
     pub metadata: Metadata,
     /// A directory to put everything under.
@@ -121,6 +123,7 @@ impl PutOptions {
             aliases: Vec::new(),
             tags: Vec::new(),
             description: None,
+            ttl_seconds: None,
             metadata: Metadata::new(),
             at: None,
             onto: None,
@@ -145,6 +148,7 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
     }
     record::check_type(&store.history(&options.artifact)?, options)?;
     let session = Session::begin(store, context)?;
+    session.note_packs();
     let stream = Mutex::new(stream);
     for _ in 0..TRIES {
         if let Some(outcome) = attempt(&session, context, options, &stream)? {
@@ -187,7 +191,6 @@ fn attempt(
     }
     let content = Content { gathered, metadata, metadata_pages, stored_bytes: new_bytes };
     let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base.as_ref())? else { return Ok(None) };
-    session.recorded();
     session.quarantine_torn_packs()?;
     session.save_index();
 

@@ -77,10 +77,12 @@ pub(super) fn record(
     let _numbers = session.lock_numbers()?;
     let mut history = session.store().history(&options.artifact)?;
     let artifact_type = check_type(&history, options)?;
-    if let (Some(onto), Some(base)) = (&options.onto, base)
-        && session.store().resolve(onto)?.version.id != base.id
-    {
-        return Ok(Recorded::Moved);
+    if let (Some(onto), Some(base)) = (&options.onto, base) {
+        let found = session.store().resolve(onto)?;
+        if found.version.id != base.id {
+            return Ok(Recorded::Moved);
+        }
+        session.rely_on_version(&found.history, base)?;
     }
     if !session.rests_hold()? {
         return Ok(Recorded::Moved);
@@ -93,7 +95,7 @@ pub(super) fn record(
     let same = latest.iter().find(|version| version.record.manifest == content.gathered.manifest);
     let (id, unchanged) = match same {
         Some(version) => {
-            session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
+            session.rely_on_version(&history, version)?;
             update(session, context, options, &history, version, &content, latest.len() > 1)?;
             (version.id, true)
         }
@@ -115,6 +117,7 @@ pub(super) fn record(
     for alias in &options.aliases {
         set_alias(session, &history, id, alias, context.now)?;
     }
+    session.recorded()?;
     Ok(Recorded::Version { id, unchanged })
 }
 
@@ -146,7 +149,7 @@ fn new_version(
         size_bytes: content.gathered.size_bytes,
         stored_bytes: content.stored_bytes,
         tags,
-        ttl_seconds: None,
+        ttl_seconds: options.ttl_seconds.filter(|ttl| *ttl > 0),
         artifact_type,
     }
 }
@@ -170,10 +173,11 @@ fn update(
         (false, false) => (Metadata::new(), content.metadata_pages.clone()),
     };
     let description = options.description.clone().filter(|text| Some(text) != version.description.as_ref());
+    let ttl_seconds = options.ttl_seconds.filter(|ttl| *ttl != version.ttl_seconds.unwrap_or(0));
     let mut tags_add: Vec<_> = options.tags.iter().filter(|tag| !version.tags.contains(tag)).cloned().collect();
     tags_add.sort();
     tags_add.dedup();
-    if metadata.is_empty() && metadata_pages.is_empty() && description.is_none() && tags_add.is_empty() && !claim {
+    if metadata.is_empty() && metadata_pages.is_empty() && description.is_none() && tags_add.is_empty() && ttl_seconds.is_none() && !claim {
         return Ok(());
     }
     let edit = EditRecord {
@@ -189,7 +193,7 @@ fn update(
         tags_add,
         tags_remove: Vec::new(),
         target: Some(version.id),
-        ttl_seconds: None,
+        ttl_seconds,
         undelete: false,
         unset: Vec::new(),
     };

@@ -229,7 +229,7 @@ impl<'f> Filler<'f> {
         let mut dest = self.dest.again()?;
         let mut decoder = Decoder::new();
         let mut raw = Vec::new();
-        let mut open: Option<(u32, PackFile<'_>)> = None;
+        let mut open: Option<(u32, Option<PackFile<'_>>)> = None;
         while !failed.load(Ordering::Relaxed) {
             let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
             for places in self.places[job.clone()].chunk_by(|a, b| a.block_key() == b.block_key()) {
@@ -238,27 +238,36 @@ impl<'f> Filler<'f> {
                     Some((open, file)) if *open == number => file,
                     _ => {
                         let pack = self.packs[number as usize].as_deref().ok_or_else(|| Error::failed("cannot find a pack of the plan"))?;
-                        &mut open.insert((number, pack.file()?)).1
+                        // One that was removed meanwhile has left what is needed in another.
+                        &mut open.insert((number, pack.file().ok())).1
                     }
                 };
-                self.block(file, places, &mut dest, &mut decoder, &mut raw)?;
+                self.block(file.as_mut(), places, &mut dest, &mut decoder, &mut raw)?;
             }
         }
         Ok(())
     }
 
     /// Writes all chunks of one block to their places.
-    fn block(&self, file: &mut PackFile<'_>, places: &[Place], dest: &mut Dest, decoder: &mut Decoder, raw: &mut Vec<u8>) -> Result<()> {
+    fn block(
+        &self,
+        mut file: Option<&mut PackFile<'_>>,
+        places: &[Place],
+        dest: &mut Dest,
+        decoder: &mut Decoder,
+        raw: &mut Vec<u8>,
+    ) -> Result<()> {
         let row = places[0].block;
         // From a raw block, from which little is needed, only that is read.
         let needed: u64 = places.chunk_by(|a, b| a.offset == b.offset).map(|same| u64::from(same[0].len)).sum();
         let in_parts = row.header.codec == 0 && needed * 2 < u64::from(row.header.raw_len);
         // What cannot be had from this pack is looked for in the others.
-        let block_is_readable = in_parts || file.read_block(&row, decoder, raw).is_ok();
+        let block_is_readable = !in_parts && file.as_mut().is_some_and(|file| file.read_block(&row, decoder, raw).is_ok());
         for same in places.chunk_by(|a, b| a.offset == b.offset) {
             let (offset, len) = (same[0].offset as usize, same[0].len as usize);
             let here = if in_parts {
-                file.read_part(&row, same[0].offset, same[0].len, decoder, raw).ok().map(|()| &raw[..])
+                let part = file.as_mut().map(|file| file.read_part(&row, same[0].offset, same[0].len, decoder, raw));
+                part.filter(Result::is_ok).map(|_| &raw[..])
             } else {
                 Some(&raw[..]).filter(|_| block_is_readable).and_then(|raw| raw.get(offset..offset + len))
             };

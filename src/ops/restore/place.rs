@@ -82,6 +82,7 @@ pub(super) fn folding(dir: &Path) -> Result<Option<Fold>> {
     let is_there = |name: String| fs::symlink_metadata(dir.join(name)).is_ok();
     let case = is_there(name.replace("Probe", "pROBE"));
     let form = is_there(name.replace('é', "e\u{301}"));
+    probe.close().map_err(|e| Error::io("remove a file from", dir, e))?;
     Ok(match (case, form) {
         (false, false) => None,
         (true, false) => Some(|bytes| String::from_utf8_lossy(bytes).to_lowercase().into_bytes()),

@@ -8,7 +8,7 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use porcelain::{alias, cat, checkout, fsck, get, init, log, ls, put, show, verify};
+use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, rm, show, undelete, verify};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
@@ -23,6 +23,11 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Show(args) => show::run(&args, setup),
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),
+        Command::Rm(args) => rm::run(&args, setup),
+        Command::Undelete(args) => undelete::run(&args, setup),
+        Command::Du(args) => du::run(&args, setup),
+        Command::Gc(args) => gc::run(&args, setup),
+        Command::Prune(args) => prune::run(&args, setup),
         Command::Fsck(args) => fsck::run(&args, setup),
         Command::RevParse(args) => rev_parse::run(&args, setup),
         Command::HashObject(args) => hash_object::run(&args, setup),

@@ -7,6 +7,7 @@ use clap::Args;
 use super::{show::git_line, warn_of_damaged};
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
+use crate::span;
 use crate::ui::show;
 
 /// Tell the history of an artifact, the newest version first
@@ -45,8 +46,10 @@ fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<Stri
     if !info.aliases.is_empty() {
         first.push_str(&format!(" ({})", info.aliases.join(", ")));
     }
-    if entry.deleted {
-        first.push_str(" [deleted]");
+    match (info.deleted, info.contested) {
+        (true, _) => first.push_str(" [deleted]"),
+        (false, true) => first.push_str(" [deletion contested]"),
+        (false, false) => {}
     }
     let mut lines = vec![first];
     lines.push(format!("  created  {}", show::time(info.created_at)));
@@ -91,7 +94,7 @@ fn what_changed(edit: &EditInfo) -> String {
     parts.extend(edit.tags_remove.iter().map(|tag| format!("tag `{tag}` removed")));
     match edit.ttl_seconds {
         Some(0) => parts.push("kept for ever".to_owned()),
-        Some(seconds) => parts.push(format!("kept for {}", show::duration(seconds as f64))),
+        Some(seconds) => parts.push(format!("kept for {}", span::shown(seconds))),
         None => {}
     }
     let done = [(edit.delete, "deleted"), (edit.undelete, "undeleted"), (edit.claim, "given its number")];

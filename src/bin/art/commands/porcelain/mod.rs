@@ -3,14 +3,19 @@
 pub(crate) mod alias;
 pub(crate) mod cat;
 pub(crate) mod checkout;
+pub(crate) mod du;
 pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod ls;
+pub(crate) mod prune;
 pub(crate) mod put;
 mod restored;
+pub(crate) mod rm;
 pub(crate) mod show;
+pub(crate) mod undelete;
 pub(crate) mod verify;
 
 use artstore::refs::read::DamagedRecord;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
+use crate::span;
 use crate::ui::show::{plural, size};
 
 /// Store a version of an artifact
@@ -50,6 +51,9 @@ pub(crate) struct PutArgs {
     /// Set metadata: a JSON value, or else text
     #[arg(long = "meta", value_name = "K=V")]
     meta: Vec<String>,
+    /// Mean it to be kept so long, as in `30d`, or `never` to keep it for ever; `art prune` acts on it
+    #[arg(long, value_name = "D|never")]
+    ttl: Option<String>,
     /// Set metadata from a file with a JSON object
     #[arg(long, value_name = "F")]
     meta_file: Option<PathBuf>,
@@ -124,6 +128,7 @@ fn options(args: &PutArgs) -> Result<PutOptions> {
     options.aliases = args.aliases.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
     options.tags = args.tags.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
     options.description = args.message.clone().filter(|message| !message.is_empty());
+    options.ttl_seconds = args.ttl.as_deref().map(span::parse_ttl).transpose()?;
     options.metadata = metadata(args)?;
     options.at = args.at.as_deref().map(entry_path).transpose()?;
     options.onto = args.onto.as_deref().map(str::parse).transpose()?;

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
+use crate::span;
 use crate::ui::show::{plural, size, time};
 
 /// Tell all that is known of a version
@@ -35,7 +36,8 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
 /// Tells a version in lines of `field  value`.
 pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
     let tags: Vec<&str> = info.tags.iter().map(|tag| tag.as_str()).collect();
-    let mut lines = vec![format!("{}:{}", info.artifact, info.version)];
+    let name = format!("{}:{}", info.artifact, info.version);
+    let mut lines = vec![name.clone()];
     let mut field = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
     field("type", info.artifact_type.to_string());
     field("created", time(info.created_at));
@@ -45,6 +47,17 @@ pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
     field("tags", or_dash(tags.join(", ")));
     field("content", format!("{}, {}", plural(info.file_count, "file"), size(info.size_bytes)));
     field("stored", size(info.stored_bytes));
+    if let Some(ttl) = info.ttl_seconds {
+        let ends = info.expires_at.map_or_else(|| "never".to_owned(), time);
+        field("expires", format!("{ends} (ttl of {})", span::shown(ttl)));
+    }
+    match (info.deleted, info.contested) {
+        (true, _) => field("deleted", format!("yes (`art undelete {name}` undoes it while its bytes are here)")),
+        (false, true) => {
+            field("deleted", format!("contested: who did it did not know all; `art rm {name}` or `art undelete {name}` settles it"))
+        }
+        (false, false) => {}
+    }
     for parent in &info.parents {
         field("parent", parent.to_string());
     }

@@ -1,0 +1,131 @@
+//! Carries plans out: records of condemnation, records that lift it, the removal of packs.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+
+use super::facts::Facts;
+use super::plan::{self, DeletePlan, Reason};
+use super::survey::Ground;
+use crate::context::Context;
+use crate::error::Result;
+use crate::format::condemn::{CondemnRecord, LiftRecord, PACKS_MAX};
+use crate::format::pack::PackClass;
+use crate::format::record::Record;
+use crate::id::{PackId, RecordId};
+use crate::store::CONDEMN_FEATURE;
+use crate::store::session::Session;
+
+/// Most packs, and most records, of one lift record: together they stay within the limit.
+const LIFTS_MAX: usize = PACKS_MAX / 2;
+
+/// Writes records that condemn packs; what condemns them is noted in the facts, too.
+pub(super) fn condemn(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    ground: &Ground,
+    facts: &mut Facts,
+    packs: &[(u32, Reason)],
+) -> Result<()> {
+    if packs.is_empty() {
+        return Ok(());
+    }
+    require_feature(session)?;
+    let packs: Vec<u32> = packs.iter().map(|(pack, _)| *pack).collect();
+    for packs in packs.chunks(PACKS_MAX) {
+        let (data, meta) = by_class(ground, packs);
+        let record = CondemnRecord { created_at: context.now, data, meta, nonce: nonce() };
+        let id = session.write_record(&Record::Condemn(record))?;
+        packs.iter().for_each(|&pack| facts.condemn(pack, id));
+    }
+    Ok(())
+}
+
+/// Writes records that lift the condemnation of packs.
+pub(super) fn lift(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, packs: &[u32]) -> Result<()> {
+    for packs in packs.chunks(LIFTS_MAX) {
+        let records: BTreeSet<RecordId> = packs.iter().flat_map(|&pack| facts.of(pack).records.iter().copied()).collect();
+        let records: Vec<RecordId> = records.into_iter().collect();
+        for lifts in records.chunks(LIFTS_MAX) {
+            let (data, meta) = by_class(ground, packs);
+            session.write_record(&Record::Lift(LiftRecord { created_at: context.now, data, lifts: lifts.to_vec(), meta }))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of a plan the packs whose content cannot be relied on to be elsewhere: where it is
+/// said to be it is hashed, whole, for this is the last moment at which there are two.
+pub(super) fn check_homes(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, plan: &mut DeletePlan) {
+    let mut known = HashMap::new();
+    let mut is_good = |home: u32| *known.entry(home).or_insert_with(|| is_relied_on(session, context, ground, facts, home));
+    let (good, bad) =
+        std::mem::take(&mut plan.delete).into_iter().partition(|&pack| plan::homes(ground, facts, pack).into_iter().all(&mut is_good));
+    plan.delete = good;
+    plan.lift.extend::<Vec<u32>>(bad);
+    plan.lift.sort_unstable();
+}
+
+/// Removes the packs of a class, which must be condemned, under the exclusive lock.
+pub(super) fn remove(session: &Session<'_>, facts: &Facts, packs: &[u32]) -> Result<()> {
+    let paths: Vec<PathBuf> = packs.iter().map(|&pack| facts.of(pack).path.clone()).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    session.disk().remove(&paths)?;
+    forget(session, &paths.into_iter().collect());
+    Ok(())
+}
+
+/// Removes the notes, in local state, of manifests that rested on packs which are gone.
+fn forget(session: &Session<'_>, gone: &HashSet<PathBuf>) {
+    for entry in fs::read_dir(session.local().join("rests")).into_iter().flatten().flatten() {
+        let note = fs::read_to_string(entry.path()).unwrap_or_default();
+        if note.lines().any(|line| gone.contains(Path::new(line))) {
+            // One that stays is not believed, for its packs are not there.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes sure that only programs write to the store which know what condemned packs are.
+fn require_feature(session: &Session<'_>) -> Result<()> {
+    let path = Path::new("features").join(CONDEMN_FEATURE);
+    let disk = session.disk();
+    if disk.is_confirmed(&path) {
+        return Ok(());
+    }
+    session.freeing(|| match session.store().root().join(&path).exists() {
+        true => disk.adopt(&path),
+        false => disk.publish(disk.draft()?, &path, |_| Ok(true)),
+    })
+}
+
+fn is_relied_on(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, home: u32) -> bool {
+    let pack = &ground.census.packs()[home as usize];
+    let path = &facts.of(home).path;
+    let result = pack.verify().and_then(|()| match session.disk().is_confirmed(path) {
+        true => Ok(()),
+        false => pack.verify_contents().and_then(|()| session.disk().adopt(path)),
+    });
+    if let Err(error) = &result {
+        context.progress.warn(&format!("cannot rely on a pack, so what it holds is kept elsewhere: {error}"));
+    }
+    result.is_ok()
+}
+
+fn by_class(ground: &Ground, packs: &[u32]) -> (Vec<PackId>, Vec<PackId>) {
+    // A census is sorted by id.
+    let mut ids: Vec<PackId> = packs.iter().map(|&pack| ground.census.packs()[pack as usize].id).collect();
+    ids.sort_unstable();
+    match ground.class {
+        PackClass::Data => (ids, Vec::new()),
+        PackClass::Meta => (Vec::new(), ids),
+    }
+}
+
+/// Sixteen random hex digits: each of the standard library's hash tables is seeded by the system.
+fn nonce() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}

@@ -1,0 +1,227 @@
+//! `art gc`: frees what only deleted versions need, on evidence, in two phases.
+//!
+//! A run surveys what versions name (`survey`), gathers what is known of each pack (`facts`),
+//! plans (`plan`, `scene`), and carries the plan out (`copy`, `apply`). Packs are condemned under
+//! the shared lock, beside writers, and removed by a later run under the exclusive one, after a
+//! survey of its own. "Collecting" in `docs/durability.md` argues why nothing is lost.
+
+mod apply;
+mod copy;
+mod facts;
+mod outcome;
+mod plan;
+mod scene;
+mod survey;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::context::Context;
+use crate::error::{ErrorKind, Result};
+use crate::lock::{Lock, Mode};
+use crate::store::put_note::PutNotes;
+use crate::store::roots::{BranchPages, Roots};
+use crate::store::session::Session;
+use crate::store::{Need, Store, local};
+use facts::Facts;
+pub use outcome::{CondemnedPack, GcOutcome, Orphans, PackFile, WaitingPack};
+use plan::{Copies, DeletePlan, Grace};
+pub use plan::{Reason, Stay};
+use scene::{CondemnPlans, Scene, Sight, with_tree};
+use survey::Ground;
+
+/// How long a pack and what condemns it must both have been here before the pack is removed: so
+/// long may another copy take to tell that it still needs it.
+pub const GRACE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What [`gc`] may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcOptions {
+    /// Whether to plan only, and change nothing.
+    pub dry_run: bool,
+    /// Whether to condemn and remove at once: no other copy is about to be merged.
+    pub prune_now: bool,
+    /// Whether to free what no record here names, too, where it is older than the grace.
+    pub orphans: bool,
+    /// How long a pack waits.
+    pub grace: Duration,
+}
+
+impl Default for GcOptions {
+    fn default() -> GcOptions {
+        GcOptions { dry_run: false, prune_now: false, orphans: false, grace: GRACE }
+    }
+}
+
+/// Frees what it may. Fails, and has removed nothing, if it cannot tell what is needed.
+///
+/// Cost: reads the tables of all packs and the pages of all versions.
+pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
+    store.check_features(Need::Collect)?;
+    if options.dry_run {
+        return dry_run(store, context, options);
+    }
+    let local = local::find_or_create(store.root(), context.progress)?;
+    let alone = Lock::take(&local.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
+    let collector = Collector { store, context, options, local: &local, alone };
+    let outcome = if options.prune_now { collector.prune_now() } else { collector.collect() }?;
+    PutNotes::sweep(&local, |pack| store.root().join(pack).exists());
+    Ok(outcome)
+}
+
+/// Plans, and changes nothing; there is no lock, so a writer may change the plan meanwhile.
+fn dry_run(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
+    let local = store.local();
+    let now = SystemTime::from(context.now.0);
+    let roots = Roots::read(store)?;
+    let branches = roots.branches.peek(local.as_deref(), context.progress)?;
+    let (threads, local) = (context.threads, local.as_deref());
+    let scene = Scene::look(&Sight { store, options, threads, branches: &branches, local, now, removable: None }, &roots)?;
+    let mut outcome = GcOutcome { dry_run: true, ..GcOutcome::default() };
+    scene.tell(&mut outcome);
+    let plans = scene.plan_condemn(Copies::Yes);
+    let grace = if options.prune_now { Grace::Over } else { Grace::Kept };
+    for (ground, facts, plan) in [(&scene.survey.data, &scene.data, &plans.data), (&scene.survey.meta, &scene.meta, &plans.meta)] {
+        outcome.condemned(ground, facts, plan.all());
+        outcome.expect_copies(plan);
+        if options.prune_now {
+            outcome.deleted(ground, facts, &plan.all().map(|(pack, _)| pack).collect::<Vec<_>>());
+        }
+    }
+    let data = scene.plan_delete_data(grace);
+    let gone: Vec<u32> = match options.prune_now {
+        true => data.delete.iter().copied().chain(plans.data.all().map(|(pack, _)| pack)).collect(),
+        false => data.delete.clone(),
+    };
+    outcome.deletes(&scene.survey.data, &scene.data, &data);
+    outcome.deletes(&scene.survey.meta, &scene.meta, &scene.plan_delete_meta(grace, &gone));
+    Ok(outcome)
+}
+
+struct Collector<'a> {
+    store: &'a Store,
+    context: &'a Context<'a>,
+    options: &'a GcOptions,
+    local: &'a Path,
+    /// The lock of those who collect.
+    alone: Lock,
+}
+
+impl Collector<'_> {
+    /// Condemns, and removes what an earlier run has condemned.
+    fn collect(&self) -> Result<GcOutcome> {
+        let mut outcome = GcOutcome::default();
+        let removable: HashSet<PathBuf> = self.store.condemned()?.iter().map(|(path, _)| path.to_owned()).collect();
+        let (roots, branches) = self.roots()?;
+        let is_due = {
+            let session = Session::begin(self.store, self.context)?;
+            let mut scene = self.look(&session, &roots, &branches, Some(&removable))?;
+            scene.tell(&mut outcome);
+            let plans = scene.plan_condemn(Copies::Yes);
+            self.condemn(&session, &mut scene, &plans, &mut outcome)?;
+            session.save_index();
+            let data = scene.plan_delete_data(Grace::Kept);
+            let meta = scene.plan_delete_meta(Grace::Kept, &data.delete);
+            let is_due = !data.is_idle() || !meta.is_idle();
+            if !is_due {
+                outcome.deletes(&scene.survey.data, &scene.data, &data);
+                outcome.deletes(&scene.survey.meta, &scene.meta, &meta);
+            }
+            is_due
+        };
+        if is_due {
+            let (roots, branches) = self.roots()?;
+            let session = Session::begin_alone(self.store, self.context)?;
+            let mut scene = self.look(&session, &with_tree(self.store, roots)?, &branches, Some(&removable))?;
+            self.delete(&session, &mut scene, Grace::Kept, &mut outcome)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Condemns and removes at once; first what is wholly unused, for there may be no room to copy.
+    fn prune_now(&self) -> Result<GcOutcome> {
+        let mut outcome = GcOutcome::default();
+        let (roots, branches) = self.roots()?;
+        let session = Session::begin_alone(self.store, self.context)?;
+        let roots = with_tree(self.store, roots)?;
+        let mut scene = self.look(&session, &roots, &branches, None)?;
+        scene.tell(&mut outcome);
+        let plans = scene.plan_condemn(Copies::No);
+        self.condemn(&session, &mut scene, &plans, &mut outcome)?;
+        self.delete(&session, &mut scene, Grace::Over, &mut outcome)?;
+        let plans = scene.plan_condemn(Copies::Yes);
+        if plans.copies() {
+            self.condemn(&session, &mut scene, &plans, &mut outcome)?;
+            let mut scene = self.look(&session, &roots, &branches, None)?;
+            // Where the room gave out, what was copied so far may have made packs unused.
+            let plans = scene.plan_condemn(Copies::No);
+            self.condemn(&session, &mut scene, &plans, &mut outcome)?;
+            outcome.waiting.clear();
+            self.delete(&session, &mut scene, Grace::Over, &mut outcome)?;
+        }
+        session.save_index();
+        Ok(outcome)
+    }
+
+    /// Asks git, before any lock is taken that writers wait for.
+    fn roots(&self) -> Result<(Roots, BranchPages)> {
+        let roots = Roots::read(self.store)?;
+        let branches = roots.branches.fetch(self.store.root(), self.local, self.context.progress)?;
+        Ok((roots, branches))
+    }
+
+    fn look(&self, session: &Session<'_>, roots: &Roots, branches: &BranchPages, removable: Option<&HashSet<PathBuf>>) -> Result<Scene> {
+        self.alone.check()?;
+        self.context.progress.phase("reading what versions need");
+        let now = session.collecting(|| session.disk().file_system_time())?;
+        let (store, options, threads, local) = (self.store, self.options, self.context.threads, Some(self.local));
+        Scene::look(&Sight { store, options, threads, branches, local, now, removable }, roots)
+    }
+
+    /// Copies what is kept of packs, then condemns them, and those that are unused.
+    fn condemn(&self, session: &Session<'_>, scene: &mut Scene, plans: &CondemnPlans, outcome: &mut GcOutcome) -> Result<()> {
+        for ((ground, facts), plan) in scene.classes().into_iter().zip([&plans.data, &plans.meta]) {
+            let mut condemned: Vec<_> = plan.unused.iter().map(|&pack| (pack, Reason::Unused)).collect();
+            if !plan.copied.is_empty() && outcome.no_space.is_none() {
+                self.context.progress.phase("copying what is needed out of packs");
+                match copy::copy(session, self.context, ground, facts, &plan.copied) {
+                    Ok(copied) => {
+                        outcome.new_packs += copied.new_packs;
+                        outcome.new_bytes += copied.new_bytes;
+                        condemned.extend(copied.packs);
+                    }
+                    Err(error) if error.kind() == ErrorKind::NoSpace => outcome.no_space = Some(error.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
+            condemned.sort_unstable_by_key(|(pack, _)| *pack);
+            self.alone.check()?;
+            apply::condemn(session, self.context, ground, facts, &condemned)?;
+            outcome.condemned(ground, facts, condemned);
+        }
+        Ok(())
+    }
+
+    /// Removes what may be removed, data before the pages that tell of it, and lifts the
+    /// condemnation of what is needed after all.
+    fn delete(&self, session: &Session<'_>, scene: &mut Scene, grace: Grace, outcome: &mut GcOutcome) -> Result<()> {
+        self.context.progress.phase("removing packs");
+        let mut data = scene.plan_delete_data(grace);
+        apply::check_homes(session, self.context, &scene.survey.data, &scene.data, &mut data);
+        self.carry_out(session, &scene.survey.data, &scene.data, &data)?;
+        outcome.deletes(&scene.survey.data, &scene.data, &data);
+        let mut meta = scene.plan_delete_meta(grace, &data.delete);
+        apply::check_homes(session, self.context, &scene.survey.meta, &scene.meta, &mut meta);
+        self.carry_out(session, &scene.survey.meta, &scene.meta, &meta)?;
+        outcome.deletes(&scene.survey.meta, &scene.meta, &meta);
+        Ok(())
+    }
+
+    fn carry_out(&self, session: &Session<'_>, ground: &Ground, facts: &Facts, plan: &DeletePlan) -> Result<()> {
+        self.alone.check()?;
+        session.check()?;
+        apply::lift(session, self.context, ground, facts, &plan.lift)?;
+        apply::remove(session, facts, &plan.delete)
+    }
+}

@@ -1,0 +1,286 @@
+//! The git repos round a store, asked of `git` itself: their working trees, indexes, refs, stashes
+//! and older commits. What the commits hold is read in `objects.rs`.
+//!
+//! Whether something may be deleted hangs on the answers, so what `git` cannot tell is an error,
+//! never an empty answer. Variables that point git at other places are taken away, and nothing is
+//! fetched.
+
+pub(super) mod objects;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, Result};
+use crate::quote::{quote, quote_path};
+
+/// What `git rev-parse --local-env-vars` lists, and what else changes where git looks or how it
+/// reads paths.
+const TAKEN_AWAY: [&str; 21] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
+/// The empty file, as repos of either hash name it. An index lists it for a file that
+/// `git add --intent-to-add` has announced, and the store has none.
+const EMPTY_BLOBS: [&str; 2] =
+    ["e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"];
+
+/// The name of an object of git: hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Oid(pub(super) String);
+
+/// A git repo in whose working trees a store lies.
+#[derive(Debug)]
+pub(super) struct Repo {
+    /// Where its objects are.
+    pub(super) common: PathBuf,
+    /// Where the store lies in a working tree; empty if it is the tree.
+    pub(super) store: PathBuf,
+    /// Whether older commits were left out when it was cloned.
+    pub(super) is_shallow: bool,
+    /// All its working trees.
+    pub(super) worktrees: Vec<Worktree>,
+}
+
+/// A working tree with its index and `HEAD`.
+#[derive(Debug)]
+pub(super) struct Worktree {
+    git_dir: PathBuf,
+    /// Where the files are, unless they are gone or the repo has none.
+    pub(super) top: Option<PathBuf>,
+    /// How git names its head.
+    pub(super) head: String,
+}
+
+/// A file that an index lists.
+#[derive(Debug)]
+pub(super) struct Staged {
+    /// Where, relative to the store.
+    pub(super) path: PathBuf,
+    pub(super) blob: Oid,
+}
+
+impl Repo {
+    /// Finds the repos in whose working trees the store at `root` lies: the one round it, one that
+    /// the store itself is the top of, and one that the environment points to.
+    pub(super) fn all_around(root: &Path) -> Result<Vec<Repo>> {
+        let root = fs::canonicalize(root).map_err(|e| Error::io("find", root, e))?;
+        let mut repos: Vec<Repo> = Vec::new();
+        if let Some(project) = root.parent() {
+            if project.ancestors().any(has_git) {
+                repos.extend(Repo::find(&root, project, git)?);
+            }
+            // Such as a bare repo of a home directory. That it may point elsewhere is no failure.
+            let pointed_to = Repo::find(&root, project, plain_git).ok().flatten();
+            repos.extend(pointed_to.filter(|other| repos.iter().all(|repo| repo.common != other.common)));
+        }
+        if has_git(&root) {
+            repos.extend(Repo::find(&root, &root, git)?);
+        }
+        Ok(repos)
+    }
+
+    fn find(root: &Path, dir: &Path, git: impl Fn() -> Command) -> Result<Option<Repo>> {
+        let ask = |what: &str| -> Result<Vec<u8>> { line(git().current_dir(dir).args(["rev-parse", what])) };
+        if ask("--is-inside-work-tree")? != b"true" {
+            return Ok(None);
+        }
+        let top = fs::canonicalize(path(ask("--show-toplevel")?)).map_err(|e| Error::io("find the working tree of", root, e))?;
+        let Ok(store) = root.strip_prefix(&top) else { return Ok(None) };
+        let absolute = |answer: Vec<u8>| fs::canonicalize(dir.join(path(answer))).map_err(|e| Error::io("find the git repo of", root, e));
+        let (common, git_dir) = (absolute(ask("--git-common-dir")?)?, absolute(ask("--absolute-git-dir")?)?);
+        let is_shallow = ask("--is-shallow-repository")? == b"true";
+        let main_top = if git_dir == common { Some(top) } else { main_top(&common) };
+        let mut worktrees = vec![Worktree { git_dir: common.clone(), top: main_top, head: "main-worktree/HEAD".to_owned() }];
+        worktrees.extend(linked(&common)?);
+        Ok(Some(Repo { common, store: store.to_owned(), is_shallow, worktrees }))
+    }
+
+    /// Lists refs with what they point to, those that only one working tree has too.
+    pub(super) fn refs(&self) -> Result<Vec<(Oid, String)>> {
+        let mut refs = Vec::new();
+        for worktree in &self.worktrees {
+            let mut command = git_in(&worktree.git_dir);
+            command.args(["for-each-ref", "--format=%(objectname) %(refname)"]);
+            if worktree.git_dir != self.common {
+                command.args(["refs/bisect", "refs/worktree", "refs/rewritten"]);
+            }
+            for line in lines(&output(&mut command)?) {
+                let (oid, name) = line.split_once(' ').ok_or_else(|| unexpected("for-each-ref"))?;
+                refs.push((Oid(oid.to_owned()), name.to_owned()));
+            }
+        }
+        Ok(refs)
+    }
+
+    /// Lists the commits of every stash.
+    pub(super) fn stashes(&self, tip: &Oid) -> Result<Vec<Oid>> {
+        let older = output(git_in(&self.common).args(["rev-list", "--walk-reflogs", "refs/stash", "--"]))?;
+        let mut stashes: Vec<Oid> = std::iter::once(tip.clone()).chain(lines(&older).map(Oid)).collect();
+        stashes.sort();
+        stashes.dedup();
+        Ok(stashes)
+    }
+
+    /// Lists the trees of all commits, also of those that only a reflog knows, in which the store
+    /// is as it is in no parent. A merge that is as one of its parents is left out, so every state
+    /// of the store is in one commit that is listed.
+    pub(super) fn history(&self) -> Result<Vec<Oid>> {
+        let mut command = git_in(&self.common);
+        command.args(["rev-list", "--all", "--reflog", "--full-history", "--format=%T", "--"]).args(self.pathspec());
+        let listed = output(&mut command)?;
+        Ok(lines(&listed).filter(|line| !line.starts_with("commit ")).map(Oid).collect())
+    }
+
+    /// Lists the files of the store in the index of a working tree.
+    pub(super) fn staged(&self, worktree: &Worktree) -> Result<Vec<Staged>> {
+        let mut command = git_in(&worktree.git_dir);
+        let listed = output(command.args(["ls-files", "--stage", "--full-name", "-z", "--"]).args(self.pathspec()))?;
+        let mut staged = Vec::new();
+        for entry in listed.split(|&b| b == 0).filter(|entry| !entry.is_empty()) {
+            let tab = entry.iter().position(|&b| b == b'\t').ok_or_else(|| unexpected("ls-files"))?;
+            let (about, path) = (String::from_utf8_lossy(&entry[..tab]), Path::new(OsStr::from_bytes(&entry[tab + 1..])));
+            let blob = about.split(' ').nth(1).ok_or_else(|| unexpected("ls-files"))?;
+            let is_announced = EMPTY_BLOBS.contains(&blob);
+            if let Ok(path) = path.strip_prefix(&self.store)
+                && !is_announced
+            {
+                staged.push(Staged { path: path.to_owned(), blob: Oid(blob.to_owned()) });
+            }
+        }
+        Ok(staged)
+    }
+
+    fn pathspec(&self) -> Option<&Path> {
+        Some(self.store.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// Finds the main working tree from a linked one.
+fn main_top(common: &Path) -> Option<PathBuf> {
+    // In the directory of a repo this is answered only where a setting names the tree.
+    let told = line(git().current_dir(common).args(["rev-parse", "--show-toplevel"])).ok().map(path);
+    told.or_else(|| common.parent().filter(|_| common.ends_with(".git")).map(Path::to_owned))
+}
+
+/// Lists the linked working trees, those whose files are gone too: their index and `HEAD` count
+/// until git prunes them.
+fn linked(common: &Path) -> Result<Vec<Worktree>> {
+    let dir = common.join("worktrees");
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", &dir, e)),
+    };
+    let mut worktrees = Vec::new();
+    for entry in entries {
+        let git_dir = entry.map_err(|e| Error::io("list", &dir, e))?.path();
+        let Ok(mut back) = fs::read(git_dir.join("gitdir")) else { continue };
+        back.truncate(back.trim_ascii_end().len());
+        let top = git_dir.join(path(back)).parent().map(Path::to_owned).filter(|top| top.exists());
+        if top.is_none() && git_dir.join("locked").exists() {
+            return Err(Error::damaged(format!(
+                "cannot look into a linked worktree: {} is locked and its files are not here",
+                quote_path(&git_dir)
+            ))
+            .hint("mount the disk that it lies on, or, if it is gone for good, run `git worktree unlock` and `git worktree prune`"));
+        }
+        let name = git_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        worktrees.push(Worktree { head: format!("worktrees/{name}/HEAD"), git_dir, top });
+    }
+    Ok(worktrees)
+}
+
+fn has_git(dir: &Path) -> bool {
+    fs::symlink_metadata(dir.join(".git")).is_ok()
+}
+
+fn plain_git() -> Command {
+    let mut command = Command::new("git");
+    // Literal paths, so that a store's path is no pattern; no program of the user's is run.
+    command.args(["--literal-pathspecs", "-c", "core.fsmonitor=false"]).stdin(Stdio::null());
+    command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
+    // A replaced object and what replaces it are both looked at: all refs are.
+    command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_DISCOVERY_ACROSS_FILESYSTEM", "1");
+    command
+}
+
+fn git() -> Command {
+    let mut command = plain_git();
+    TAKEN_AWAY.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    command
+}
+
+fn git_in(git_dir: &Path) -> Command {
+    let mut command = git();
+    let mut option = OsString::from("--git-dir=");
+    option.push(git_dir);
+    command.arg(option).current_dir(git_dir);
+    command
+}
+
+/// Runs a command of git and returns what it prints; whatever keeps it from an answer is an error.
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().map_err(cannot_run)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:")).unwrap_or("it does not say why");
+    Err(failed(&format!("git fails: {}", quote(said.as_bytes()))))
+}
+
+fn line(command: &mut Command) -> Result<Vec<u8>> {
+    let mut line = output(command)?;
+    line.pop_if(|last| *last == b'\n');
+    Ok(line)
+}
+
+fn lines(output: &[u8]) -> impl Iterator<Item = String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+fn path(bytes: Vec<u8>) -> PathBuf {
+    OsString::from_vec(bytes).into()
+}
+
+fn cannot_run(error: io::Error) -> Error {
+    Error::damaged("cannot tell what the git repo round the store holds: cannot run `git`")
+        .hint("install git: what its commits hold must not be deleted")
+        .because(error)
+}
+
+fn unexpected(command: &str) -> Error {
+    failed(&format!("`git {command}` prints what this program does not know"))
+}
+
+/// Makes the error of a repo that does not tell what it holds.
+pub(super) fn failed(why: &str) -> Error {
+    Error::damaged(format!("cannot tell what the git repo round the store holds: {why}"))
+        .hint("run `git fsck`, mend the repo, and run the command again")
+}
