@@ -35,20 +35,23 @@ impl BlockReader {
         Ok(&self.raw[range])
     }
 
-    /// Returns the bytes at a place, unchecked.
-    pub(crate) fn bytes_at(&mut self, location: &Location) -> Result<&[u8]> {
-        let range = self.load(location)?;
-        Ok(&self.raw[range])
-    }
-
     fn elsewhere(&mut self, store: &Store, bad: &Location, run: &ChunkRun) -> Result<Option<Range<usize>>> {
-        let mut found = None;
-        store.index(PackClass::Data)?.find(run.chunk.as_bytes(), |location| {
-            if location.pack.id != bad.pack.id {
-                found = self.checked(location, run).ok();
+        let (mut found, index) = (None, store.index(PackClass::Data)?);
+        for listed_again in [false, true] {
+            if listed_again {
+                // Somebody may have copied it into a new pack and removed the one it was in.
+                index.refresh()?;
             }
-            found.is_some()
-        });
+            index.find(run.chunk.as_bytes(), |location| {
+                if location.pack.id != bad.pack.id {
+                    found = self.checked(location, run).ok();
+                }
+                found.is_some()
+            });
+            if found.is_some() {
+                break;
+            }
+        }
         Ok(found)
     }
 

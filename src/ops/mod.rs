@@ -15,6 +15,7 @@ pub mod log;
 pub mod ls;
 pub mod prune;
 pub mod put;
+pub mod repair;
 pub mod restore;
 pub mod rm;
 pub mod show;

@@ -15,5 +15,6 @@ mod init;
 mod listing;
 mod plumbing;
 mod prune;
+mod repair;
 mod rm;
 mod undelete;

@@ -3,164 +3,16 @@
 
 use std::path::Path;
 
-use artstore::durable::{Disk, Draft};
 use artstore::format::manifest::{
-    ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, EntryRows, FileBody, Index, Manifest, Page, PageType,
+    ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, FileBody, Index, Page, PageType,
 };
 use artstore::format::pack::PackClass;
-use artstore::format::path::{Bytes, EntryPath};
-use artstore::format::record::{Record, Time, VersionRecord};
 use artstore::id::{ChunkId, FileDigest, PageId};
-use artstore::pack::pack_path;
-use artstore::pack::writer::PackWriter;
-use artstore::refs::write;
 
-use crate::support::{Project, tree};
-
-const TEXT: &[u8] = b"hostile";
+use crate::enemy::{Enemy, TEXT, body, child, file, indexed, link, manifest, path};
 
 type MakePage = fn(&Enemy) -> Page;
 type MakeKind = Box<dyn Fn(&Enemy) -> EntryKind>;
-
-/// A store that is being written with every page as given.
-struct Enemy {
-    project: Project,
-    disk: Disk,
-}
-
-impl Enemy {
-    fn new() -> Enemy {
-        let project = Project::new();
-        let local = project.outside().join("enemy");
-        std::fs::create_dir(&local).unwrap();
-        let disk = Disk::new(&project.store(), &local).unwrap();
-        let enemy = Enemy { project, disk };
-        enemy.pack(PackClass::Data, ChunkId::of(TEXT).as_bytes(), TEXT);
-        enemy
-    }
-
-    fn pack(&self, class: PackClass, name: &[u8; 32], bytes: &[u8]) {
-        let mut pack = PackWriter::new(class, Draft::in_dir(self.project.outside()).unwrap()).unwrap();
-        pack.add_block(0, bytes.len(), bytes, &[(*name, bytes.len() as u32)]).unwrap();
-        let pack = pack.finish().unwrap();
-        self.disk.publish(pack.draft, &pack_path(class, pack.id), |_| Ok(true)).unwrap();
-    }
-
-    fn chunk(&self, bytes: &[u8]) -> ChunkId {
-        self.pack(PackClass::Data, ChunkId::of(bytes).as_bytes(), bytes);
-        ChunkId::of(bytes)
-    }
-
-    /// Stores bytes as a page of a kind, unchecked.
-    fn page_bytes(&self, kind: PageType, bytes: &[u8]) -> PageId {
-        let id = kind.id_of(bytes);
-        self.pack(PackClass::Meta, id.as_bytes(), bytes);
-        id
-    }
-
-    fn page(&self, page: &Page) -> PageId {
-        self.page_bytes(page.page_type(), &page.encode().1)
-    }
-
-    fn version(&self, manifest: PageId) {
-        let record = VersionRecord {
-            artifact: "evil".parse().unwrap(),
-            created_at: Time("2026-11-23T00:00:00Z".parse().unwrap()),
-            description: None,
-            file_count: 1,
-            git: None,
-            manifest,
-            metadata: Default::default(),
-            metadata_pages: Vec::new(),
-            number: 0,
-            parents: Vec::new(),
-            run: None,
-            size_bytes: 1,
-            stored_bytes: 1,
-            tags: Vec::new(),
-            ttl_seconds: None,
-            artifact_type: "dataset".parse().unwrap(),
-        };
-        write::write(&self.disk, &Record::Version(Box::new(record))).unwrap();
-    }
-
-    /// Asserts that the version is refused by all that would make use of it, with one of the exit
-    /// codes, and that nothing came of it.
-    #[track_caller]
-    fn is_refused(&self, codes: &[i32], what: &str) {
-        let project = &self.project;
-        project.write("there/mine", "mine");
-        let before = tree(project.outside());
-        for args in [
-            &["get", "evil", "new"][..],
-            &["get", "evil", "deep/er/new"],
-            &["get", "evil", "there"],
-            &["get", "evil", "there", "--force"],
-            &["checkout", "evil", "there", "--force"],
-            &["checkout", "evil", "new"],
-        ] {
-            let ran = project.art(args);
-            assert!(codes.contains(&ran.code.unwrap_or(-1)), "{what} {args:?}: {:?} {} {}", ran.code, ran.text(), ran.stderr);
-            let _ = std::fs::remove_dir(project.path("deep/er")).and_then(|()| std::fs::remove_dir(project.path("deep")));
-            assert_eq!(tree(project.outside()), before, "{what} {args:?}");
-        }
-        for args in [
-            &["ls-tree", "evil"][..],
-            &["verify", "evil", "there"],
-            &["show", "evil"],
-            &["cat", "evil", "x"],
-            &["put", "evil", "there", "--onto", "evil"],
-        ] {
-            let ran = project.art(args);
-            assert!(matches!(ran.code, Some(0..=7)), "{what} {args:?}: {ran:?}");
-        }
-        project.remove("there");
-    }
-
-    /// The same where only damage is the right answer, which `fsck` finds, too.
-    #[track_caller]
-    fn is_damage(&self, manifest: PageId, what: &str) {
-        self.version(manifest);
-        self.is_refused(&[5], what);
-        assert_eq!(self.project.art(["fsck"]).code, Some(5), "fsck passes over: {what}");
-    }
-}
-
-fn path(text: &str) -> EntryPath {
-    EntryPath::new(text).unwrap()
-}
-
-fn body(chunks: ChunkList, size_bytes: u64) -> EntryKind {
-    EntryKind::File(FileBody { executable: false, size_bytes, digest: FileDigest::of(TEXT), chunks })
-}
-
-fn file(at: &str) -> Entry {
-    Entry { path: path(at), kind: body(ChunkList::Whole, TEXT.len() as u64) }
-}
-
-fn link(at: &str, target: &str) -> Entry {
-    Entry { path: path(at), kind: EntryKind::Symlink(Bytes(target.into())) }
-}
-
-/// A manifest of entries, with counts that fit.
-fn manifest(entries: Vec<Entry>) -> Page {
-    Page::Manifest(Manifest {
-        entry_count: entries.len() as u64,
-        file_count: entries.iter().filter(|entry| entry.file().is_some()).count() as u64,
-        size_bytes: entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.kind.size_bytes())),
-        rows: EntryRows::Entries(entries),
-    })
-}
-
-/// A manifest over an index, with counts that fit.
-fn indexed(level: u32, rows: Vec<EntryChild>) -> Page {
-    let (entries, bytes) = (rows.iter().map(|row| row.entries).sum(), rows.iter().map(|row| row.bytes).sum());
-    Page::Manifest(Manifest { entry_count: entries, file_count: entries, size_bytes: bytes, rows: EntryRows::Index(Index { level, rows }) })
-}
-
-fn child(first: &str, page: PageId, entries: u64) -> EntryChild {
-    EntryChild { first: path(first), page, entries, bytes: entries * TEXT.len() as u64 }
-}
 
 /// Replaces bytes that occur once.
 #[track_caller]
@@ -236,6 +88,14 @@ fn something_used_as_a_directory_is_refused() {
             let page = enemy.page(&manifest(vec![above.clone(), file("a-between"), file(below)]));
             enemy.version(page);
             enemy.is_refused(&[5], &format!("{above:?} with {below}"));
+
+            // The same with each in a page of its own.
+            let enemy = Enemy::new();
+            let (first, second) = (enemy.page(&Page::Entries(vec![above.clone()])), enemy.page(&Page::Entries(vec![file(below)])));
+            let bytes = above.kind.size_bytes();
+            let row = EntryChild { first: path("a"), page: first, entries: 1, bytes };
+            enemy.version(enemy.page(&indexed(1, vec![row, child(below, second, 1)])));
+            enemy.is_refused(&[5], &format!("{above:?} with {below} in other pages"));
         }
     }
 }
@@ -415,9 +275,10 @@ fn a_page_under_another_ones_name_does_not_stand_in_for_it() {
 #[test]
 fn more_than_any_disk_holds_leaves_nothing_behind() {
     let enemy = Enemy::new();
+    // Some file systems take up to 2^63 zeros; these are more.
     let zeros = enemy.chunk(&vec![0; 200_000]);
-    let run = ChunkRun { chunk: zeros, len: 200_000, count: 1 << 44 };
-    let page = enemy.page(&manifest(vec![Entry { path: path("huge"), kind: body(ChunkList::Runs(vec![run]), 200_000 << 44) }]));
+    let run = ChunkRun { chunk: zeros, len: 200_000, count: 1 << 46 };
+    let page = enemy.page(&manifest(vec![Entry { path: path("huge"), kind: body(ChunkList::Runs(vec![run]), 200_000 << 46) }]));
     enemy.version(page);
     enemy.is_refused(&[1, 5, 7], "a file of exabytes");
 }

@@ -2,10 +2,17 @@
 //! be written to; and stores that an enemy wrote.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a sweep says how much it has tried")]
 
+mod bombs;
 mod copies;
+mod enemy;
+mod flips;
 mod hostile;
+mod local;
 mod mended;
+mod oracle;
+mod races;
 mod refused;
 mod shown;
 #[path = "../support/mod.rs"]

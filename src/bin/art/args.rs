@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use crate::commands::porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, rm, show, undelete, verify};
+use crate::commands::porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, show, undelete, verify};
 use crate::error;
 
 /// Version datasets, models and any other files offline, in `.artifacts` beside your code.
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Gc(gc::GcArgs),
     Prune(prune::PruneArgs),
     Fsck(fsck::FsckArgs),
+    Repair(repair::RepairArgs),
     #[command(hide = true)]
     RevParse(rev_parse::RevParseArgs),
     #[command(hide = true)]

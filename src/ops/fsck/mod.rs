@@ -2,34 +2,80 @@
 //!
 //! Goes on after every finding. Reads only; `repair` mends.
 
-mod connect;
-mod packs;
+pub(crate) mod blocks;
+mod contents;
+mod doubts;
+pub(crate) mod facts;
+mod files;
+pub(crate) mod lacks;
+pub(crate) mod marks;
+pub(crate) mod packs;
+pub(crate) mod pages;
+pub(crate) mod records;
+mod span;
 mod strangers;
+pub(crate) mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
-use crate::id::{PageId, RecordId};
+use crate::error::{Error, Result};
+use crate::format::pack::PackClass;
+use crate::id::{FileDigest, PageId, RecordId};
 use crate::name::Name;
-use crate::quote::escape;
-use crate::refs::history::History;
+use crate::quote::quote;
+use crate::refs::history::{History, Version};
 use crate::store::Store;
 
 use super::entry::ShownPath;
-use connect::Connectivity;
+use facts::Measure;
+use lacks::Lacks;
+pub use lacks::{Lack, LackKind, LackState};
+use marks::{Bad, Chunks, Marks};
+use packs::Checked;
+use pages::Pages;
+use verdict::Trees;
+
+/// Lacks that are told of each version; the rest are counted.
+const LACKS_TOLD: usize = 3;
+
+/// How far [`fsck`] looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FsckOptions {
+    /// How much of the packs is read.
+    pub level: FsckLevel,
+}
+
+/// How much of the packs is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FsckLevel {
+    /// Tables, pages and records.
+    Quick,
+    /// Every file whole, against its name.
+    #[default]
+    Full,
+    /// Every block decoded, too, every chunk and every file hashed.
+    Deep,
+}
 
 /// What [`fsck`] found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FsckOutcome {
     /// Whether there is no finding.
     pub ok: bool,
-    /// Packs that were hashed.
+    /// How far it looked.
+    pub level: FsckLevel,
+    /// Packs that have arrived.
     pub pack_count: u64,
     /// Their bytes.
     pub pack_bytes: u64,
+    /// Packs that `gc` has condemned and not yet removed; no finding.
+    pub condemned_count: u64,
+    /// Records that were read.
+    pub record_count: u64,
     /// Every version, deleted ones too.
     pub versions: Vec<VersionCheck>,
     /// What is wrong.
@@ -55,6 +101,8 @@ pub struct VersionCheck {
     pub missing_count: u64,
     /// Chunks and pages that are here and damaged, counted likewise.
     pub damaged_count: u64,
+    /// The first of them.
+    pub lacks: Vec<Lack>,
 }
 
 /// Whether a version can be restored.
@@ -83,10 +131,10 @@ pub struct Finding {
 }
 
 /// What sort of thing is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// A pack whose bytes are not what its name says.
+    /// A pack that is not what its name says, or that holds what its table does not say.
     DamagedPack,
     /// A file in a pack's place that is not a whole pack.
     PackNotArrived,
@@ -98,75 +146,152 @@ pub enum FindingKind {
     IncompleteVersion,
     /// A version of which something is wrong.
     DamagedVersion,
-    /// Something that cannot be read at all.
+    /// Something that cannot be read at all, or not be checked.
     Unreadable,
 }
 
+/// How often a check is begun again because a pack was removed meanwhile.
+const TRIES: usize = 3;
+
 /// Checks a whole store.
-pub fn fsck(store: &Store, context: &Context<'_>) -> Result<FsckOutcome> {
-    let checked = packs::check(store, context);
-    let mut findings = checked.findings;
+pub fn fsck(store: &Store, context: &Context<'_>, options: &FsckOptions) -> Result<FsckOutcome> {
+    let (mut outcome, mut settled) = check(store, context, options);
+    for _ in 1..TRIES {
+        if settled {
+            break;
+        }
+        // `gc` has removed a pack; what was needed of it lies in one that was not listed yet.
+        (outcome, settled) = check(&Store::open(store.root())?, context, options);
+    }
+    Ok(outcome)
+}
+
+/// Checks a store; says too whether every pack that was listed stayed where it was.
+fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOutcome, bool) {
+    let (mut findings, mut settled) = (Vec::new(), true);
+    context.progress.phase("reading tables");
+    // Before the packs are listed: a version's packs are there before its record is.
+    let records = records::read(store);
+    let data = Checked::list(store, PackClass::Data, context.threads, &mut findings);
+    let meta = Checked::list(store, PackClass::Meta, context.threads, &mut findings);
+    let mut outcome = FsckOutcome {
+        ok: false,
+        level: options.level,
+        pack_count: 0,
+        pack_bytes: 0,
+        condemned_count: records.condemned_count(store),
+        record_count: records.count,
+        versions: Vec::new(),
+        findings: Vec::new(),
+        strangers: Vec::new(),
+    };
     let mut versions = Vec::new();
-    context.progress.phase("checking versions");
-    match (store.histories(), Connectivity::new(store, checked.bad)) {
-        (Ok(histories), Ok(mut connectivity)) => {
-            for history in &histories {
-                check_records(history, &mut findings);
-                check_versions(history, &mut connectivity, &mut versions, &mut findings);
-            }
-        }
-        (histories, connectivity) => {
-            for error in [histories.err(), connectivity.err()].into_iter().flatten() {
-                findings.push(Finding::unreadable("the store", &error));
-            }
-        }
-    }
-    let strangers = strangers::find(store, &mut findings);
-    let ok = findings.is_empty();
-    Ok(FsckOutcome { ok, pack_count: checked.count, pack_bytes: checked.bytes, versions, findings, strangers })
-}
-
-fn check_records(history: &History, findings: &mut Vec<Finding>) {
-    for record in &history.damaged {
-        let subject = escape(record.path.as_os_str().as_encoded_bytes());
-        findings.push(Finding { kind: FindingKind::DamagedRecord, subject, message: record.why.clone() });
-    }
-    for (alias, heads) in &history.aliases {
-        let lost: HashSet<RecordId> = heads.iter().filter_map(|head| head.target).filter(|&id| history.version(id).is_none()).collect();
-        for id in lost {
-            let message = format!("it names version {}, whose record is not here", id.short(16));
-            findings.push(Finding { kind: FindingKind::LostAlias, subject: format!("{}:{alias}", history.artifact), message });
-        }
-    }
-}
-
-fn check_versions(history: &History, connectivity: &mut Connectivity<'_>, versions: &mut Vec<VersionCheck>, findings: &mut Vec<Finding>) {
-    for version in &history.versions {
-        let mut check = VersionCheck {
-            artifact: version.record.artifact.clone(),
-            version: version.label.clone(),
-            id: version.id,
-            digest: version.record.manifest,
-            state: VersionState::Deleted,
-            missing_count: 0,
-            damaged_count: 0,
+    if let (Some(mut data), Some(mut meta)) = (data, meta) {
+        (outcome.pack_count, outcome.pack_bytes) = (data.count() + meta.count(), data.bytes() + meta.bytes());
+        let wrong_files = read_packs(store, context, options.level, &mut data, &mut meta, &records.histories, &mut findings);
+        context.progress.phase("checking versions");
+        let (nothing, no_bad) = ((HashMap::new(), HashMap::new()), Bad::default());
+        let measure = Measure {
+            chunks: Chunks { census: &data.census, bad: &data.bad, extra: &nothing.0 },
+            wrong_files: &wrong_files,
+            keep: LACKS_TOLD,
+            wanted: None,
         };
-        // What a deleted version names may be gone already.
-        if !version.deleted {
-            let verdict = connectivity.version(version);
-            (check.missing_count, check.damaged_count) = (verdict.missing, verdict.damaged);
-            let (state, kind) = match (verdict.missing, verdict.damaged) {
-                (0, 0) => (VersionState::Complete, None),
-                (_, 0) => (VersionState::Incomplete, Some(FindingKind::IncompleteVersion)),
-                _ => (VersionState::Damaged, Some(FindingKind::DamagedVersion)),
-            };
-            check.state = state;
-            if let Some(kind) = kind {
-                findings.push(Finding { kind, subject: version.full_name(), message: verdict.told() });
-            }
+        let pages = Pages { census: &meta.census, bad: &no_bad, extra: &nothing.1 };
+        let mut trees = Trees::read(pages, live(&records.histories), &measure, context.threads);
+        for version in records.histories.iter().flat_map(|history| &history.versions) {
+            outcome.versions.push(check_version(store, version, &mut trees, &mut versions));
         }
-        versions.push(check);
+        settled = data.is_settled(store) && meta.is_settled(store);
     }
+    outcome.findings = findings;
+    outcome.findings.extend(records.findings);
+    outcome.findings.append(&mut versions);
+    outcome.strangers = strangers::find(store, &mut outcome.findings);
+    // Of one kind they stay in their order: versions in that of their numbers.
+    outcome.findings.sort_by_key(|finding| finding.kind);
+    outcome.ok = outcome.findings.is_empty();
+    (outcome, settled)
+}
+
+/// Reads the packs as far as the level asks for; returns the files that are wrong.
+fn read_packs(
+    store: &Store,
+    context: &Context<'_>,
+    level: FsckLevel,
+    data: &mut Checked,
+    meta: &mut Checked,
+    histories: &[History],
+    findings: &mut Vec<Finding>,
+) -> HashSet<FileDigest> {
+    if level == FsckLevel::Quick {
+        return HashSet::new();
+    }
+    context.progress.expect(data.count() + meta.count(), data.bytes() + meta.bytes());
+    let (mut marks, mut files) = (None, files::Files::default());
+    if level == FsckLevel::Deep {
+        context.progress.phase("hashing files");
+        let marked = Marks::new(&data.census);
+        let pages = Pages { census: &meta.census, bad: &Bad::default(), extra: &HashMap::new() };
+        files = files::check(store, &data.census, pages, live(histories), &marked, context);
+        marks = Some(marked);
+    }
+    context.progress.all_expected();
+    context.progress.phase("hashing packs");
+    data.hash_and_mark(level, marks.as_ref(), context, findings);
+    meta.hash_and_mark(level, None, context, findings);
+    for path in files.too_long {
+        let message = format!("it has more than {} TiB: its digest was not checked", files::FILE_LEN_MAX >> 40);
+        findings.push(Finding { kind: FindingKind::Unreadable, subject: quote(path.as_bytes()), message });
+    }
+    files.wrong
+}
+
+fn live(histories: &[History]) -> impl Iterator<Item = &Version> {
+    // What a deleted version names may be gone already.
+    histories.iter().flat_map(|history| &history.versions).filter(|version| !version.deleted)
+}
+
+fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: &mut Vec<Finding>) -> VersionCheck {
+    let mut check = VersionCheck {
+        artifact: version.record.artifact.clone(),
+        version: version.label.clone(),
+        id: version.id,
+        digest: version.record.manifest,
+        state: VersionState::Deleted,
+        missing_count: 0,
+        damaged_count: 0,
+        lacks: Vec::new(),
+    };
+    if version.deleted {
+        return check;
+    }
+    let lacks = lacks_of(store, version, trees);
+    let (state, kind) = match (lacks.missing, lacks.damaged) {
+        (0, 0) => (VersionState::Complete, None),
+        (_, 0) => (VersionState::Incomplete, Some(FindingKind::IncompleteVersion)),
+        _ => (VersionState::Damaged, Some(FindingKind::DamagedVersion)),
+    };
+    if let Some(kind) = kind {
+        findings.push(Finding { kind, subject: version.full_name(), message: lacks.told() });
+    }
+    check.state = state;
+    (check.missing_count, check.damaged_count, check.lacks) = (lacks.missing, lacks.damaged, lacks.first);
+    check
+}
+
+/// Puts together what a version lacks, its metadata as a whole too.
+fn lacks_of(store: &Store, version: &Version, trees: &mut Trees) -> Lacks {
+    let mut lacks = trees.version(version);
+    let pages: Vec<PageId> = version.metadata.iter().flat_map(|layer| &layer.pages).copied().collect();
+    let are_here = pages.iter().all(|&page| trees.has_page((crate::format::manifest::PageType::Metadata, page)));
+    if let Some(&first) = pages.first()
+        && are_here
+        && let Err(error) = store.metadata(version)
+    {
+        lacks.add(Lack::wrong_page(LackKind::Metadata, first, error), LACKS_TOLD);
+    }
+    lacks
 }
 
 impl FindingKind {
@@ -185,7 +310,7 @@ impl FindingKind {
 }
 
 impl Finding {
-    fn unreadable(subject: &str, error: &crate::error::Error) -> Finding {
+    fn unreadable(subject: &str, error: &Error) -> Finding {
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Finding { kind: FindingKind::Unreadable, subject: subject.to_owned(), message: format!("{error}{cause}") }
     }

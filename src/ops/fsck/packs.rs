@@ -1,93 +1,111 @@
-//! Every pack hashed against its name, by several threads.
+//! The packs: which have arrived, hashed against their names, or looked into, by several threads.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::format::pack::{PackClass, PackError};
 use crate::id::PackId;
 use crate::pack::pack_path;
-use crate::pack::reader::{Opened, Pack, list};
 use crate::store::Store;
+use crate::store::census::Census;
 
-use super::{Finding, FindingKind};
+use super::contents;
+use super::marks::{Bad, Marks};
+use super::{Finding, FindingKind, FsckLevel};
 
-/// What was found of the packs.
-#[derive(Default)]
-pub(super) struct Checked {
-    /// Packs that were hashed.
-    pub(super) count: u64,
-    /// Their bytes.
-    pub(super) bytes: u64,
-    /// Packs that are not what their names say, or cannot be read.
-    pub(super) bad: HashSet<PackId>,
-    pub(super) findings: Vec<Finding>,
-}
-
-pub(super) fn check(store: &Store, context: &Context<'_>) -> Checked {
-    context.progress.phase("hashing packs");
-    let mut checked = Checked::default();
-    let mut packs = Vec::new();
-    for class in [PackClass::Data, PackClass::Meta] {
-        let ids = list(store.root(), class).unwrap_or_else(|error| {
-            checked.findings.push(Finding::unreadable(class.dir(), &error));
-            Vec::new()
-        });
-        for id in ids {
-            match Pack::open(store.root(), class, id) {
-                Opened::Pack(pack, _) => packs.push(pack),
-                Opened::NotArrived(PackError::Unreadable(kind)) => {
-                    checked.add(class, id, FindingKind::Unreadable, format!("it cannot be read: {kind}"));
-                }
-                Opened::NotArrived(why) => {
-                    checked.add(class, id, FindingKind::PackNotArrived, format!("it is not a whole pack and counts as absent: {why}"));
-                }
-            }
-        }
-    }
-    checked.count = packs.len() as u64;
-    checked.bytes = packs.iter().map(|pack| pack.len).sum();
-    context.progress.expect(checked.count, checked.bytes);
-    context.progress.all_expected();
-    for (pack, error) in hash_all(&packs, context) {
-        checked.add_error(pack.class, pack.id, &error);
-    }
-    checked.findings.sort_by(|a, b| a.subject.cmp(&b.subject));
-    checked
-}
-
-fn hash_all<'p>(packs: &'p [Pack], context: &Context<'_>) -> Vec<(&'p Pack, Error)> {
-    let next = AtomicUsize::new(0);
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..context.threads.clamp(1, packs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = pack.verify() {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((pack, error));
-                    }
-                    context.progress.advance(1, pack.len);
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+/// The packs of one class, and what was found of them.
+pub(crate) struct Checked {
+    pub(crate) class: PackClass,
+    pub(crate) census: Census,
+    /// Files in a pack's place that are not whole packs, and why.
+    pub(crate) not_arrived: Vec<(PackId, PackError)>,
+    /// Packs that are whole by their trailers and do not hash to their names.
+    pub(crate) damaged: Vec<u32>,
+    /// What in the packs does not count.
+    pub(super) bad: Bad,
 }
 
 impl Checked {
-    fn add(&mut self, class: PackClass, id: PackId, kind: FindingKind, message: String) {
-        self.bad.insert(id);
-        self.findings.push(Finding { kind, subject: pack_path(class, id).display().to_string(), message });
+    /// Lists the packs of a class and reads their tables.
+    pub(crate) fn list(store: &Store, class: PackClass, threads: usize, findings: &mut Vec<Finding>) -> Option<Checked> {
+        let census = match store.census(class, threads) {
+            Ok(census) => census,
+            Err(error) => {
+                findings.push(Finding::unreadable(class.dir(), &error));
+                return None;
+            }
+        };
+        let not_arrived = census.not_arrived().to_vec();
+        for (id, why) in &not_arrived {
+            let kind = if matches!(why, PackError::Unreadable(_)) { FindingKind::Unreadable } else { FindingKind::PackNotArrived };
+            findings.push(Finding::pack(kind, class, *id, why.to_string()));
+        }
+        Some(Checked { class, census, not_arrived, damaged: Vec::new(), bad: Bad::default() })
     }
 
-    fn add_error(&mut self, class: PackClass, id: PackId, error: &Error) {
-        if error.kind() == ErrorKind::Damaged {
-            self.add(class, id, FindingKind::DamagedPack, "its bytes do not match its name".to_owned());
-        } else {
-            let finding = Finding::unreadable("", error);
-            self.add(class, id, FindingKind::Unreadable, finding.message);
+    /// Hashes every pack against its name.
+    pub(crate) fn hash(&mut self, context: &Context<'_>, findings: &mut Vec<Finding>) {
+        self.hash_and_mark(FsckLevel::Full, None, context, findings);
+    }
+
+    /// Hashes every pack against its name; at the deep level every chunk too, but for those that
+    /// are `marked` as good already. What a damaged pack still holds that is right counts.
+    pub(super) fn hash_and_mark(&mut self, level: FsckLevel, marked: Option<&Marks>, context: &Context<'_>, findings: &mut Vec<Finding>) {
+        let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let this = &*self;
+        let work = || {
+            while let Some((at, pack)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, this.census.packs().get(at)?)))
+            {
+                let hashed = pack.verify();
+                let contents = (level == FsckLevel::Deep || hashed.is_err()).then(|| contents::check(&this.census, at as u32, marked));
+                context.progress.advance(1, pack.len);
+                if hashed.is_err() || contents.as_ref().is_some_and(|contents| !contents.is_good()) {
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push((at as u32, hashed.err(), contents));
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..context.threads.min(this.census.packs().len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut found = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.sort_by_key(|(at, ..)| *at);
+        for (at, error, contents) in found {
+            let id = self.census.packs()[at as usize].id;
+            let (kind, whole) = match &error {
+                Some(error) if error.kind() != ErrorKind::Damaged => (FindingKind::Unreadable, Finding::unreadable("", error).message),
+                Some(_) => (FindingKind::DamagedPack, "its bytes do not match its name".to_owned()),
+                None => (FindingKind::DamagedPack, String::new()),
+            };
+            let inside = contents.as_ref().map(contents::Contents::told).unwrap_or_default();
+            let message = [whole, inside].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+            findings.push(Finding::pack(kind, self.class, id, message));
+            self.damaged.push(at);
+            self.bad.slots(at, contents.map(|contents| contents.bad).unwrap_or_default());
         }
+    }
+
+    /// Whether every pack that was listed is still there.
+    pub(super) fn is_settled(&self, store: &Store) -> bool {
+        let not_arrived = self.not_arrived.iter().map(|(id, _)| store.root().join(pack_path(self.class, *id)));
+        self.census.packs().iter().map(|pack| pack.path.clone()).chain(not_arrived).all(|path| path.exists())
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.census.packs().len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.census.packs().iter().map(|pack| pack.len).sum()
+    }
+}
+
+impl Finding {
+    fn pack(kind: FindingKind, class: PackClass, id: PackId, message: String) -> Finding {
+        Finding { kind, subject: pack_path(class, id).display().to_string(), message }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, rm, show, undelete, verify};
+use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, show, undelete, verify};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
@@ -29,6 +29,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Gc(args) => gc::run(&args, setup),
         Command::Prune(args) => prune::run(&args, setup),
         Command::Fsck(args) => fsck::run(&args, setup),
+        Command::Repair(args) => repair::run(&args, setup),
         Command::RevParse(args) => rev_parse::run(&args, setup),
         Command::HashObject(args) => hash_object::run(&args, setup),
         Command::CatObject(args) => cat_object::run(&args, setup),

@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod prune;
 pub(crate) mod put;
+pub(crate) mod repair;
 mod restored;
 pub(crate) mod rm;
 pub(crate) mod show;

@@ -1,0 +1,121 @@
+//! Publishes what was fetched, and then moves damaged files to `quarantine/`. All that changes the
+//! store happens here, under the lock of a writer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::format::record::Record;
+use crate::id::RecordId;
+use crate::pack::pack_path;
+use crate::pack::reader::verify_file;
+use crate::refs::read::read_record;
+use crate::store::session::Session;
+
+use super::Quarantined;
+use super::fetch::Repair;
+use super::need::{Damaged, DamagedFile};
+use super::source::COPY_MARK;
+
+const QUARANTINE: &str = "quarantine";
+
+impl Repair<'_> {
+    /// Publishes the packs that are written so far.
+    pub(super) fn publish(&mut self) -> Result<()> {
+        if self.packs.is_empty() {
+            return Ok(());
+        }
+        self.context.progress.phase("publishing packs");
+        let session = Session::begin(self.store, self.context)?;
+        // Those with names of their own first: what was salvaged is safe before its pack goes.
+        let (own, new): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packs)
+            .into_iter()
+            .partition(|pack| self.needs.damaged.iter().any(|damaged| damaged.what == DamagedFile::Pack(pack.class, pack.id)));
+        for pack in new {
+            session.publish(pack)?;
+        }
+        for pack in own {
+            let path = pack_path(pack.class, pack.id);
+            if let Some(damaged) = self.needs.damaged.iter().find(|damaged| damaged.path == path).cloned() {
+                self.move_aside(&session, &damaged)?;
+            }
+            session.publish(pack)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes all that is left, writes the records, and moves what is damaged aside.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        if self.outcome.dry_run {
+            let paths = self.needs.damaged.iter().map(|damaged| &damaged.path);
+            self.outcome.quarantined = paths.map(|path| Quarantined { path: path.clone(), to: Path::new(QUARANTINE).join(path) }).collect();
+            return Ok(());
+        }
+        self.publish()?;
+        if self.records.is_empty() && self.needs.damaged.is_empty() {
+            return Ok(());
+        }
+        let session = Session::begin(self.store, self.context)?;
+        // While a version's record is moved aside nobody may take its number.
+        let _numbers = session.lock_numbers()?;
+        for record in std::mem::take(&mut self.records) {
+            let (id, path) = place_of(&record)?;
+            if let Some(damaged) = self.needs.damaged.iter().find(|damaged| damaged.path == path).cloned() {
+                self.move_aside(&session, &damaged)?;
+            }
+            let written = session.write_record(&record)?;
+            debug_assert_eq!(written, id);
+        }
+        for damaged in self.needs.damaged.clone() {
+            self.move_aside(&session, &damaged)?;
+        }
+        Ok(())
+    }
+
+    /// Moves a damaged file to `quarantine/`, unless it was moved or mended meanwhile.
+    fn move_aside(&mut self, session: &Session<'_>, damaged: &Damaged) -> Result<()> {
+        let from = self.store.root().join(&damaged.path);
+        if self.outcome.quarantined.iter().any(|moved| moved.path == damaged.path)
+            || fs::symlink_metadata(&from).is_err()
+            || is_mended(&from, damaged)
+        {
+            return Ok(());
+        }
+        let to = self.free_name(&damaged.path);
+        session.disk().make_dir(to.parent().unwrap_or(Path::new(QUARANTINE)))?;
+        let aside = self.store.root().join(&to);
+        session.disk().move_aside(&from, &aside)?;
+        if let DamagedFile::Pack(_, id) = damaged.what
+            && verify_file(&aside, id).is_ok()
+        {
+            // A writer stored it again in the moment since it was looked at.
+            return session.disk().move_aside(&aside, &from);
+        }
+        self.outcome.quarantined.push(Quarantined { path: damaged.path.clone(), to });
+        Ok(())
+    }
+
+    /// Returns a name in `quarantine/` that nothing has.
+    fn free_name(&self, path: &Path) -> PathBuf {
+        let first = Path::new(QUARANTINE).join(path);
+        let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let numbered = (1..).map(|number: u64| first.with_file_name(format!("{name}{COPY_MARK}{number}")));
+        let mut names = std::iter::once(first.clone()).chain(numbered);
+        names.find(|name| fs::symlink_metadata(self.store.root().join(name)).is_err()).unwrap_or(first)
+    }
+}
+
+fn place_of(record: &Record) -> Result<(RecordId, PathBuf)> {
+    let (id, _) = record.encode().map_err(|why| crate::error::Error::failed(format!("cannot write a record that was fetched: {why}")))?;
+    Ok((id, crate::refs::write::record_path(record, id)))
+}
+
+/// Whether a file that was damaged is good by now.
+fn is_mended(path: &Path, damaged: &Damaged) -> bool {
+    match damaged.what {
+        DamagedFile::Pack(_, id) => verify_file(path, id).is_ok(),
+        DamagedFile::Record => read_record(path, &damaged.hash16()).is_ok_and(|read| read.is_ok()),
+        // Its bytes are good; that it does not count where it lies stays so.
+        DamagedFile::Misplaced => false,
+    }
+}

@@ -1,0 +1,117 @@
+//! `art repair`: fetches what is damaged or missing from other copies, salvages what no copy has,
+//! and only then moves damaged files to `quarantine/`. Never deletes.
+//!
+//! Everything is fetched and hashed before anything is published, and no process of git runs while
+//! a lock is held. Killed at any point it can be run again: what was moved aside is a source too.
+
+mod apply;
+mod fetch;
+mod git;
+mod lost;
+mod need;
+mod records;
+mod salvage;
+mod source;
+mod stock;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::store::{Need, Store};
+
+use super::entry::ShownPath;
+use fetch::Repair;
+use need::Needs;
+use source::Source;
+
+/// Where to fetch from, and whether to do it.
+#[derive(Clone, Debug, Default)]
+pub struct RepairOptions {
+    /// Other copies of the store, or projects with one, in the order in which they are asked.
+    pub from: Vec<PathBuf>,
+    /// Whether to tell only.
+    pub dry_run: bool,
+}
+
+/// What [`repair`] did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RepairOutcome {
+    /// Whether nothing is lost.
+    pub ok: bool,
+    /// Whether this only tells what would be done.
+    pub dry_run: bool,
+    /// Packs and records that were fetched whole.
+    pub fetched: Vec<Fetched>,
+    /// Chunks and pages that were taken out of other packs, by where.
+    pub gathered: Vec<Gathered>,
+    /// Files that were moved to `quarantine/`.
+    pub quarantined: Vec<Quarantined>,
+    /// What cannot be had.
+    pub lost: Vec<Lost>,
+}
+
+/// A pack or record that was fetched whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fetched {
+    /// Where it lies now, relative to the store.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub from: String,
+}
+
+/// Chunks and pages that were taken one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gathered {
+    /// Where they came from.
+    pub from: String,
+    /// Chunks of files.
+    pub chunk_count: u64,
+    /// Pages.
+    pub page_count: u64,
+    /// Bytes of both.
+    pub size_bytes: u64,
+}
+
+/// A file that was moved aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Where it lay, relative to the store.
+    pub path: PathBuf,
+    /// Where it lies now, relative to the store.
+    pub to: PathBuf,
+}
+
+/// Something that no copy has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// The version that needs it, or the file in the store that was a record.
+    pub subject: String,
+    /// The entry of the version.
+    #[serde(flatten)]
+    pub path: Option<ShownPath>,
+    /// How many of its chunks or pages are lost.
+    pub count: u64,
+    /// What is the matter with the first of them.
+    pub message: String,
+}
+
+/// Repairs a store, as far as it can be done from what there is.
+pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> Result<RepairOutcome> {
+    store.check_features(Need::Write)?;
+    let given = options.from.iter().map(|dir| Source::store(dir, store.root())).collect::<Result<Vec<_>>>()?;
+    let needs = Needs::survey(store, context)?;
+    if needs.is_empty() {
+        return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, ..RepairOutcome::default() });
+    }
+    let mut sources = vec![Source::folder("packs/keep", &store.root().join("packs/keep"))];
+    // A worktree whose store cannot be opened has nothing to give.
+    sources.extend(git::linked_stores(store.root()).iter().filter_map(|dir| Source::store(dir, store.root()).ok()));
+    sources.extend(given);
+    sources.push(Source::git(git::Blobs::find(store.root())));
+    sources.push(Source::files("damaged files", needs.damaged_paths(store.root())));
+    sources.push(Source::folder("quarantine", &store.root().join("quarantine")));
+    Repair::new(store, context, needs, options.dry_run).run(&mut sources)
+}
