@@ -1,0 +1,138 @@
+//! Calls fail: each of them, once and from then on, in every way that a disk fails; and writes
+//! that end short at a limit.
+
+use crate::kill::{Point, go_on, points};
+use crate::oracle::{View, check_clean};
+use crate::place::{Place, Workshop};
+use crate::scenario::{Prepared, available, full};
+use crate::strace::{Fault, trace};
+use crate::support::{Ran, files, run};
+use crate::tally::{Tally, for_each};
+
+/// How a call that changes the disk fails.
+const CHANGING: [&str; 5] = ["ENOSPC", "EIO", "EDQUOT", "EROFS", "EINTR"];
+
+/// How opening something to read it fails.
+const READING: [&str; 3] = ["EIO", "EMFILE", "EINTR"];
+
+/// One fault in so many is taken where not everything is tried.
+const SAMPLE: usize = 150;
+
+/// Exit codes of a command that failed and said so.
+const TOLD: [i32; 4] = [1, 5, 6, 7];
+const NO_SPACE: i32 = 7;
+
+struct Try {
+    point: Point,
+    error: &'static str,
+    lasting: bool,
+}
+
+pub(crate) fn sweep() {
+    let workshop = Workshop::new();
+    let tally = Tally::default();
+    let scenarios = available(&workshop);
+    let mut skip = 0;
+    for scenario in &scenarios {
+        let prepared = scenario.prepare(&workshop);
+        let all = tries(&prepared, &workshop);
+        let step = if full() { 1 } else { SAMPLE };
+        let chosen: Vec<&Try> = all.iter().skip(skip % step).step_by(step).collect();
+        // Each command gets another sample of the ways to fail.
+        skip += 7;
+        for_each(&chosen, |chosen| fail_at(&prepared, &workshop, chosen, &tally));
+    }
+    tally.finish("error", &format!("{} commands", scenarios.len()));
+}
+
+/// Sweeps limits of the length of a file: a write that crosses one ends short, the next fails.
+pub(crate) fn sweep_short_writes() {
+    let workshop = Workshop::new();
+    let tally = Tally::default();
+    for scenario in available(&workshop) {
+        let prepared = scenario.prepare(&workshop);
+        let longest = |place: &Place| files(&place.project()).iter().map(|path| path.metadata().unwrap().len()).max();
+        let after = workshop.place();
+        prepared.start.write(&after.project());
+        scenario.run(&after).ok();
+        let longest = longest(&after).unwrap_or_default();
+        let tries = if full() { 40 } else { 2 };
+        let limits: Vec<u64> = (0..tries).map(|at| longest * at / tries + at % 7).collect();
+        for_each(&limits, |limit| write_short(&prepared, &workshop, *limit, &tally));
+    }
+    tally.finish("short write", "limits of the length of a file");
+}
+
+fn tries(prepared: &Prepared, workshop: &Workshop) -> Vec<Try> {
+    let (changing, reading) = points(prepared, workshop);
+    let mut all = Vec::new();
+    for (points, errors) in [(&changing, &CHANGING[..]), (&reading, &READING[..])] {
+        for point in points {
+            let more = if point.0 == "openat" && errors.len() == CHANGING.len() { &["EMFILE"][..] } else { &[] };
+            for error in errors.iter().chain(more) {
+                all.push(Try { point: point.clone(), error, lasting: false });
+                // A call that is interrupted is made again: one that always is goes on for ever.
+                if *error != "EINTR" {
+                    all.push(Try { point: point.clone(), error, lasting: true });
+                }
+            }
+        }
+    }
+    all
+}
+
+fn fail_at(prepared: &Prepared, workshop: &Workshop, Try { point: (call, number), error, lasting }: &Try, tally: &Tally) {
+    let place = workshop.place();
+    prepared.start.write(&place.project());
+    let when = if *lasting { format!("{number}+") } else { number.to_string() };
+    let fault = Fault { call: call.clone(), what: format!("error={error}"), when };
+    let traced = trace(&place.command(prepared.scenario.command), &place.log(), false, &[fault]);
+    if !traced.log.calls.iter().any(|call| call.injected && call.touches(&place.project())) {
+        return tally.not_injected("calls not reached");
+    }
+    let no_space = matches!(*error, "ENOSPC" | "EDQUOT");
+    let mut ran = traced.ran;
+    // Where no write succeeds any more, none to standard error does.
+    if *lasting && call == "write" && ran.stderr.is_empty() {
+        ran.stderr = "error: ".to_owned();
+    }
+    let outcome = if traced.hung { Err("it hangs".to_owned()) } else { judge(prepared, workshop, &place, &ran, no_space) };
+    let mode = if *lasting { "from" } else { "at" };
+    tally.injected(|| format!("{}: {error} {mode} {call} {number}", prepared.scenario.name), outcome);
+}
+
+fn write_short(prepared: &Prepared, workshop: &Workshop, limit: u64, tally: &Tally) {
+    let place = workshop.place();
+    prepared.start.write(&place.project());
+    // Ignored, the signal leaves the error to the program.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\" \"$@\"", &limit.to_string()]);
+    let art = place.command(prepared.scenario.command);
+    command.arg(art.get_program()).args(art.get_args()).env_clear().current_dir(place.project());
+    command.envs(art.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = run(&mut command);
+    if ran.code == Some(0) {
+        return tally.not_injected("limits that nothing reached");
+    }
+    let outcome = judge(prepared, workshop, &place, &ran, true);
+    tally.injected(|| format!("{}: no file longer than {limit}", prepared.scenario.name), outcome);
+}
+
+/// Checks how the command ended, what is left, and that the next try does it all.
+fn judge(prepared: &Prepared, workshop: &Workshop, place: &Place, ran: &Ran, no_space: bool) -> Result<(), String> {
+    let said = || format!("exit {:?}: {}", ran.code, ran.stderr);
+    let view = View::read(&place.store()).map_err(|why| format!("{why}; {}", said()))?;
+    match ran.code {
+        Some(0) => {
+            view.check_within(std::slice::from_ref(&prepared.after)).map_err(|why| format!("exit 0 and {why}"))?;
+            prepared.scenario.check_dest(place, workshop, true).map_err(|why| format!("exit 0 and {why}"))?;
+            check_clean(&place.store())?;
+        }
+        Some(code) if no_space && code != NO_SPACE => return Err(format!("no space is not told as such: {}", said())),
+        Some(code) if TOLD.contains(&code) && ran.stderr.starts_with("error: ") => {}
+        _ => return Err(said()),
+    }
+    view.check_within(&[prepared.before.clone(), prepared.after.clone()]).map_err(|why| format!("{why}; {}", said()))?;
+    prepared.scenario.check_dest(place, workshop, false)?;
+    go_on(prepared, workshop, place).map_err(|why| format!("{why}; at first {}", said()))
+}

@@ -1,0 +1,213 @@
+//! The power fails at every moment: what was not synced is lost in all kinds of ways.
+//!
+//! Commands run once under strace, and their log tells every write, name and sync. From it the
+//! images are made that a disk may hold after each operation, and each is judged.
+
+mod choice;
+mod disk;
+mod log;
+mod mutant;
+mod record;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::act::act;
+use crate::oracle::{View, check_clean, check_no_litter};
+use crate::place::{Place, Workshop};
+use crate::scenario::{Scenario, available, full};
+use crate::tally::{Tally, for_each};
+use choice::{Effort, Fates, Random, choices};
+use disk::{Contents, Image, pending};
+use log::Op;
+use mutant::Mutant;
+use record::Recorded;
+
+/// Where the random choices begin; printed with the result.
+const SEED: u64 = 20_260_101;
+
+/// What a sample takes.
+const SAMPLED: [&str; 1] = ["put the second"];
+
+/// Commands that are also killed at each of their syncs and run again.
+const INTERRUPTED: [&str; 3] = ["put the second", "put with aliases", "gc deletes"];
+const KILLS_MAX: u64 = 60;
+
+/// Commands that also find packs which were copied in.
+const COPIED_IN: [&str; 2] = ["put the first", "put the second"];
+
+/// Counts of all histories together.
+#[derive(Default)]
+struct Counts {
+    built: AtomicU64,
+    mutants: AtomicU64,
+    caught: AtomicU64,
+    idle: AtomicU64,
+    missed: Mutex<Vec<String>>,
+}
+
+/// What was judged already, so that an image that several ways lead to is judged once.
+type Judged = HashSet<[u8; 32]>;
+
+pub(crate) fn sweep() {
+    let workshop = Workshop::new();
+    let (tally, counts) = (Tally::default(), Counts::default());
+    let recorded = record_all(&workshop);
+    for_each(&recorded, |recorded| recorded.sweep(&workshop, &tally, &counts));
+    let (mutants, caught) = (counts.mutants.into_inner(), counts.caught.into_inner());
+    let images = format!("{} histories, seed {SEED}, {} images with those built twice", recorded.len(), counts.built.into_inner());
+    tally.finish("power cut", &images);
+    let idle = counts.idle.into_inner();
+    eprintln!("| mutants | {mutants} | {caught} caught | {idle} syncs with nothing to sync or covered by a later one | |");
+    let missed = counts.missed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    assert!(missed.is_empty(), "{} mutants were not caught:\n{}", missed.len(), missed.join("\n"));
+    assert!(mutants > 0, "there was no mutant");
+}
+
+/// Records each command that changes a store, also with a first try that was killed, and with
+/// packs that somebody copied in.
+fn record_all(workshop: &Workshop) -> Vec<Recorded> {
+    let chosen: Vec<&'static Scenario> = available(workshop)
+        .into_iter()
+        .filter(|scenario| scenario.dest.is_none() && !scenario.is_large() && (full() || SAMPLED.contains(&scenario.name)))
+        .collect();
+    let mut all = Vec::new();
+    for scenario in chosen {
+        all.push(Recorded::plain(workshop, scenario));
+        if INTERRUPTED.contains(&scenario.name) {
+            let numbers = if full() { 1..=KILLS_MAX } else { 3..=3 };
+            all.extend(numbers.map_while(|number| Recorded::interrupted(workshop, scenario, "fsync", number)));
+        }
+        if COPIED_IN.contains(&scenario.name) {
+            all.push(Recorded::copied_in(workshop, scenario));
+        }
+    }
+    all
+}
+
+/// What is tried after an operation: most where something was just synced or told.
+fn effort(op: Option<&Op>) -> Effort {
+    let settles = matches!(op, Some(Op::Sync(_) | Op::Acknowledged));
+    match (full(), settles) {
+        (true, true) => Effort { single: 40, paired: 2, random: 16 },
+        (true, false) => Effort { single: 8, paired: 1, random: 4 },
+        (false, true) => Effort { single: 8, paired: 0, random: 2 },
+        (false, false) => Effort { single: 1, paired: 0, random: 0 },
+    }
+}
+
+/// What is tried to show that something is wrong with a mutant, the likely first.
+const EFFORTS_FOR_MUTANTS: [fn(Option<&Op>) -> Effort; 3] = [
+    |_| Effort { single: 0, paired: 0, random: 0 },
+    |_| Effort { single: 12, paired: 0, random: 0 },
+    |_| Effort { single: 24, paired: 1, random: 2 },
+];
+
+impl Recorded {
+    fn sweep(&self, workshop: &Workshop, tally: &Tally, counts: &Counts) {
+        let (mut judged, mut contents) = (Judged::new(), Contents::default());
+        let whole: Vec<usize> = (0..self.history.ops.len()).collect();
+        self.images(&whole, self.from, effort, &mut contents, &mut |image, prefix| {
+            counts.built.fetch_add(1, Relaxed);
+            if judged.insert(self.key(image, prefix)) {
+                tally.injected(|| format!("{}, {} operations in", self.name, prefix.len()), self.judge(image, prefix, workshop));
+            }
+            true
+        });
+        // In a sample one kind of history is enough to tell that the images show a missing sync.
+        if !full() && self.was_killed {
+            return;
+        }
+        let mutants = mutant::all(&self.history, self.from);
+        let missed: Vec<String> = (mutants.all.iter())
+            .filter(|mutant| !self.catches(mutant, judged.clone(), &mut contents, workshop))
+            .map(|mutant| format!("{}: {}", self.name, mutant.told))
+            .collect();
+        // The whole takes long: what was done so far is told.
+        eprintln!("  {}: {} images, {} mutants, missed {missed:?}", self.name, judged.len(), mutants.all.len());
+        counts.idle.fetch_add(mutants.idle, Relaxed);
+        counts.mutants.fetch_add(mutants.all.len() as u64, Relaxed);
+        counts.caught.fetch_add((mutants.all.len() - missed.len()) as u64, Relaxed);
+        counts.missed.lock().unwrap_or_else(PoisonError::into_inner).extend(missed);
+    }
+
+    /// Calls `each` with the images of every moment after the first `from` operations of an
+    /// order, until it returns false.
+    fn images(
+        &self,
+        order: &[usize],
+        from: usize,
+        effort: fn(Option<&Op>) -> Effort,
+        contents: &mut Contents,
+        each: &mut dyn FnMut(&Image, &[usize]) -> bool,
+    ) -> bool {
+        let mut random = Random::new(SEED);
+        (from..=order.len()).all(|end| {
+            let prefix = &order[..end];
+            let pending = pending(&self.history, prefix);
+            let effort = effort(prefix.last().map(|at| &self.history.ops[*at]));
+            choices(&self.history, &pending, effort, &mut random, &mut |fates: &Fates| {
+                each(&Image::new(&self.history, prefix, fates, contents), prefix)
+            })
+        })
+    }
+
+    /// Whether some image of a history that was made worse is judged bad.
+    fn catches(&self, mutant: &Mutant, mut judged: Judged, contents: &mut Contents, workshop: &Workshop) -> bool {
+        !EFFORTS_FOR_MUTANTS.iter().all(|effort| {
+            self.images(&mutant.order, mutant.from, *effort, contents, &mut |image, prefix| {
+                !judged.insert(self.key(image, prefix)) || self.judge(image, prefix, workshop).is_ok()
+            })
+        })
+    }
+
+    /// Returns how many commands were acknowledged, and how many begun, after a beginning.
+    fn stage(&self, prefix: &[usize]) -> (usize, usize) {
+        let (mut acknowledged, mut begun) = (0, 0);
+        for at in prefix {
+            match self.history.ops[*at] {
+                Op::Begun => begun += 1,
+                Op::Acknowledged => acknowledged = begun,
+                _ => {}
+            }
+        }
+        (acknowledged, begun)
+    }
+
+    fn key(&self, image: &Image, prefix: &[usize]) -> [u8; 32] {
+        let (acknowledged, begun) = self.stage(prefix);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&image.key).update(&acknowledged.to_le_bytes()).update(&begun.to_le_bytes());
+        hasher.finalize().into()
+    }
+
+    /// Judges an image: what was acknowledged is there, and the command that was cut short, or
+    /// the last, can be run as if nothing had happened.
+    fn judge(&self, image: &Image, prefix: &[usize], workshop: &Workshop) -> Result<(), String> {
+        let place = workshop.place();
+        image.write(&self.history, &place.project());
+        let (acknowledged, begun) = self.stage(prefix);
+        // Before anything has begun there is nothing to go on with but the first command; one that
+        // was killed shows what it was to show once it is run again.
+        let goal = (begun.max(1)..).find(|at| self.commands[at - 1].1).expect("the last command came to its end");
+        let shown = if begun == 0 { 0 } else { goal };
+        View::read(&place.store())?.check_within(&self.views[acknowledged..=shown])?;
+        self.check_clean(&place)?;
+        place.age_litter();
+        let (command, _) = self.commands[goal - 1];
+        let again = act(&place, command);
+        let told = |why: String| format!("after the next command {why}; {again:?}");
+        View::read(&place.store()).map_err(&told)?.check_within(&self.views[goal..=goal]).map_err(&told)?;
+        self.check_clean(&place)?;
+        if command[0] != "put" {
+            // Not every command sweeps.
+            act(&place, &["put", "swept", "SRC/three"])?;
+        }
+        check_no_litter(&place)
+    }
+
+    fn check_clean(&self, place: &Place) -> Result<(), String> {
+        if self.is_clean && place.store().join("format").exists() { check_clean(&place.store()) } else { Ok(()) }
+    }
+}

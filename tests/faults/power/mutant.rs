@@ -1,0 +1,114 @@
+//! Histories made worse on purpose, to prove that the images would show a missing sync: each sync
+//! left out, each come too late, each record come before what it names.
+
+use super::disk::{object_of, pending};
+use super::log::{History, Op};
+
+/// An order of operations in which something is wrong.
+pub(crate) struct Mutant {
+    /// What is wrong with it.
+    pub(crate) told: String,
+    pub(crate) order: Vec<usize>,
+    /// How much of the order is as it was.
+    pub(crate) from: usize,
+}
+
+/// The mutants of a history, and how many syncs had none: nothing waited for them, or another
+/// sync of the same directory follows before anything relies on it.
+pub(crate) struct Mutants {
+    pub(crate) all: Vec<Mutant>,
+    pub(crate) idle: u64,
+}
+
+/// Makes all mutants of the operations from `from` on.
+pub(crate) fn all(history: &History, from: usize) -> Mutants {
+    let mut mutants = Mutants { all: records_first(history, from), idle: 0 };
+    let whole: Vec<usize> = (0..history.ops.len()).collect();
+    for at in from..history.ops.len() {
+        let Op::Sync(object) = history.ops[at] else { continue };
+        let step = relying(history, at, object);
+        let is_covered = (at + 1..step).any(|later| history.ops[later] == Op::Sync(object));
+        // Syncs of one object that the same step relies on go together.
+        let group: Vec<usize> =
+            (from..=at).filter(|&other| history.ops[other] == Op::Sync(object) && relying(history, other, object) == step).collect();
+        // What never left local state, because its writer was killed, is nobody's loss.
+        let is_local = !history.objects[object].is_dir && lies_below(history, object, "local");
+        let is_idle = is_local
+            || group.iter().all(|&sync| !pending(history, &whole[..sync]).iter().any(|&op| object_of(&history.ops[op]) == Some(object)));
+        if is_covered || is_idle {
+            mutants.idle += 1;
+            continue;
+        }
+        let path = &history.objects[object].path;
+        let without: Vec<usize> = whole.iter().copied().filter(|op| !group.contains(op)).collect();
+        mutants.all.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
+        // The sync comes, but only after the step that relies on it.
+        if step < history.ops.len() {
+            let mut order = without;
+            let place = order.iter().position(|&op| op == step).unwrap() + 1;
+            order.insert(place, at);
+            mutants.all.push(Mutant { told: format!("{path:?} synced after {}", told(history, step)), order, from: group[0] });
+        }
+    }
+    mutants
+}
+
+/// The name of a record comes before the pack that it rests on is synced and renamed.
+fn records_first(history: &History, from: usize) -> Vec<Mutant> {
+    let Some(record) = (from..history.ops.len()).find(|&at| is_record(history, at)) else { return Vec::new() };
+    let record_synced = (record..history.ops.len()).find(|&at| matches!(history.ops[at], Op::Sync(_))).unwrap_or(record);
+    let mut mutants = Vec::new();
+    for pack in from..record {
+        let Op::Name { to: Some(file), dir, .. } = &history.ops[pack] else { continue };
+        if history.objects[*file].is_dir || !(lies_below(history, *dir, "packs") || lies_below(history, *dir, "meta")) {
+            continue;
+        }
+        // From the pack's own sync to that of its directory.
+        let begin = (from..pack).rfind(|&at| history.ops[at] == Op::Sync(*file)).unwrap_or(pack);
+        let end = (pack..record).find(|&at| history.ops[at] == Op::Sync(*dir)).unwrap_or(pack);
+        let mut order: Vec<usize> = (0..history.ops.len()).filter(|at| !(begin..=end).contains(at)).collect();
+        let place = order.iter().position(|&at| at == record_synced).unwrap() + 1;
+        order.splice(place..place, begin..=end);
+        let told = format!("{} before {:?}", told(history, record), history.objects[*file].path);
+        mutants.push(Mutant { told, order, from: begin });
+    }
+    mutants
+}
+
+/// Returns the step that relies on a sync: for a new file its own name, for a pack's directory the
+/// record's name, and else the answer; the end if there is none.
+fn relying(history: &History, sync: usize, object: usize) -> usize {
+    let mut later = sync + 1..history.ops.len();
+    let answer = |at: &usize| history.ops[*at] == Op::Acknowledged;
+    let is_pack = |dir| lies_below(history, dir, "packs") || lies_below(history, dir, "meta");
+    let named = |at: &usize| matches!(&history.ops[*at], Op::Name { to: Some(to), .. } if *to == object);
+    let step = if !history.objects[object].is_dir {
+        later.clone().find(named).or_else(|| later.find(|at| is_record(history, *at) || answer(at)))
+    } else if is_pack(object) {
+        later.find(|at| is_record(history, *at) || answer(at))
+    } else {
+        later.find(answer)
+    };
+    step.unwrap_or(history.ops.len())
+}
+
+/// Whether a record gets its name.
+fn is_record(history: &History, at: usize) -> bool {
+    match &history.ops[at] {
+        Op::Name { dir, to: Some(to), .. } => {
+            !history.objects[*to].is_dir && ["refs", "gc"].iter().any(|top| lies_below(history, *dir, top))
+        }
+        _ => false,
+    }
+}
+
+fn lies_below(history: &History, object: usize, top: &str) -> bool {
+    history.objects[object].path.strip_prefix(".artifacts").is_ok_and(|below| below.starts_with(top))
+}
+
+fn told(history: &History, at: usize) -> String {
+    match &history.ops[at] {
+        Op::Name { to: Some(to), .. } => format!("the name of {:?}", history.objects[*to].path),
+        _ => "the answer".to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Runs commands under strace and keeps what they did, and what the store showed after each.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::log::History;
+use crate::oracle::View;
+use crate::place::{Place, Workshop};
+use crate::scenario::Scenario;
+use crate::strace::{Fault, trace};
+
+/// Commands that were recorded, the last of them the one whose power is cut.
+pub(crate) struct Recorded {
+    pub(crate) name: String,
+    /// The commands, each with whether it came to its end.
+    pub(crate) commands: Vec<(&'static [&'static str], bool)>,
+    pub(crate) history: History,
+    /// What was shown before the first command, and after each.
+    pub(crate) views: Vec<View>,
+    /// The operation with which the command of interest begins.
+    pub(crate) from: usize,
+    /// Whether there was a first try that was killed.
+    pub(crate) was_killed: bool,
+    /// Whether nothing but whole packs can be there.
+    pub(crate) is_clean: bool,
+}
+
+impl Recorded {
+    /// Runs a scenario.
+    pub(crate) fn plain(workshop: &Workshop, scenario: &'static Scenario) -> Recorded {
+        let place = workshop.place();
+        let mut recorded = Recorded::setup(&place, scenario);
+        recorded.from = recorded.history.ops.len();
+        recorded.run(&place, scenario.command, &[]);
+        recorded
+    }
+
+    /// Runs a scenario whose command is killed at a call and then run again; none if it is over
+    /// before that call.
+    pub(crate) fn interrupted(workshop: &Workshop, scenario: &'static Scenario, call: &str, number: u64) -> Option<Recorded> {
+        let place = workshop.place();
+        let mut recorded = Recorded::setup(&place, scenario);
+        recorded.name = format!("{}, after a try that was killed at {call} {number}", scenario.name);
+        recorded.from = recorded.history.ops.len();
+        recorded.was_killed = true;
+        let fault = Fault { call: call.to_owned(), what: "signal=KILL".to_owned(), when: number.to_string() };
+        if !recorded.run(&place, scenario.command, &[fault]) {
+            return None;
+        }
+        recorded.run(&place, scenario.command, &[]);
+        Some(recorded)
+    }
+
+    /// Runs a scenario in whose store somebody has just copied the packs of another store, where
+    /// its command was run before; nothing of the copy is synced.
+    pub(crate) fn copied_in(workshop: &Workshop, scenario: &'static Scenario) -> Recorded {
+        let other = workshop.place();
+        scenario.setup.iter().chain([&scenario.command]).for_each(|command| drop(other.art(command).ok()));
+        let place = workshop.place();
+        let mut recorded = Recorded::setup(&place, scenario);
+        recorded.name = format!("{}, with packs that were copied in", scenario.name);
+        recorded.is_clean = false;
+        let script = "cd \"$0\" && for f in packs/*/* meta/*/*; do \
+                      [ -d \"$1/${f%/*}\" ] || mkdir \"$1/${f%/*}\"; [ -e \"$1/$f\" ] || dd status=none if=\"$f\" of=\"$1/$f\"; done";
+        let mut copy = Command::new("sh");
+        copy.args(["-c", script]).args([other.store(), place.store()]).current_dir(place.project());
+        copy.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let traced = trace(&copy, &place.log(), true, &[]);
+        assert_eq!(traced.ran.code, Some(0), "{}", traced.ran.stderr);
+        recorded.history.add(&traced.log, Path::new("/"), false);
+        recorded.views.push(View::read(&place.store()).unwrap());
+        recorded.commands.push((scenario.command, false));
+        recorded.from = recorded.history.ops.len();
+        recorded.run(&place, scenario.command, &[]);
+        recorded
+    }
+
+    fn setup(place: &Place, scenario: &'static Scenario) -> Recorded {
+        let history = History::new(&place.project());
+        let (name, views) = (scenario.name.to_owned(), vec![View::default()]);
+        let mut recorded = Recorded { name, commands: Vec::new(), history, views, from: 0, was_killed: false, is_clean: true };
+        for command in scenario.setup {
+            recorded.run(place, command, &[]);
+        }
+        recorded
+    }
+
+    /// Runs a command; says whether it was killed.
+    fn run(&mut self, place: &Place, command: &'static [&'static str], faults: &[Fault]) -> bool {
+        let stdout = place.log().with_file_name("stdout");
+        let art = place.command(command);
+        // Through a shell, so that the output has a path which the log shows.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$@\" >\"$0\""]).arg(&stdout).arg(art.get_program()).args(art.get_args());
+        shell.current_dir(place.project()).envs(art.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let traced = trace(&shell, &place.log(), true, faults);
+        assert!(traced.log.killed || traced.ran.code == Some(0), "{}", traced.ran.stderr);
+        self.history.add(&traced.log, &stdout, !traced.log.killed);
+        self.views.push(View::read(&place.store()).unwrap());
+        self.commands.push((command, !traced.log.killed));
+        traced.log.killed
+    }
+}

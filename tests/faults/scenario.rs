@@ -1,0 +1,157 @@
+//! The commands that faults are injected into, each with what goes before it: one line each.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::oracle::{View, check_clean};
+use crate::place::{Place, Snapshot, Workshop};
+use crate::support::{Ran, tree};
+
+/// A command, and the commands that make the store it works on.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) setup: &'static [&'static [&'static str]],
+    pub(crate) command: &'static [&'static str],
+    /// What a command that only restores writes to.
+    pub(crate) dest: Option<Dest>,
+}
+
+/// A place that a command restores to.
+#[derive(Clone, Copy)]
+pub(crate) struct Dest {
+    pub(crate) path: &'static str,
+    /// The source that is there in the end.
+    pub(crate) holds: &'static str,
+    /// The source of which files may be there before, or of which none may be.
+    pub(crate) held: Option<&'static str>,
+}
+
+const INIT: &[&str] = &["init"];
+const ONE: &[&str] = &["put", "data", "SRC/one"];
+const TWO: &[&str] = &["put", "data", "SRC/two"];
+const MANY: &[&str] = &["put", "data", "SRC/many"];
+const BEST: &[&str] = &["alias", "set", "data:v0", "best"];
+const GET_ONE: &[&str] = &["get", "data:v0", "out"];
+
+const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
+    Scenario { name, setup, command, dest: None }
+}
+
+const fn restore(
+    name: &'static str,
+    setup: &'static [&'static [&'static str]],
+    command: &'static [&'static str],
+    holds: &'static str,
+    held: Option<&'static str>,
+) -> Scenario {
+    Scenario { name, setup, command, dest: Some(Dest { path: "out", holds, held }) }
+}
+
+const ALL: &[Scenario] = &[
+    store("init", &[], INIT),
+    store("put the first", &[INIT], ONE),
+    store("put the second", &[INIT, ONE], TWO),
+    store("put unchanged", &[INIT, ONE], ONE),
+    store("put what an older version holds", &[INIT, ONE, TWO], ONE),
+    store("put another artifact of the same", &[INIT, ONE], &["put", "other", "SRC/one"]),
+    store("put with aliases", &[INIT, ONE, BEST], &["put", "data", "SRC/two", "--alias", "best", "--alias", "next", "--tag", "red"]),
+    store("put long metadata", &[INIT, ONE], &["put", "data", "SRC/two", "--meta-file", "SRC/meta.json"]),
+    store("put edits of an unchanged version", &[INIT, ONE], &["put", "data", "SRC/one", "-m", "text", "--tag", "red", "--alias", "best"]),
+    store("put many small files", &[INIT, ONE], MANY),
+    store("put 1 MiB", &[INIT], &["put", "data", "SRC/big"]),
+    store("put 3 MiB", &[INIT, ONE], &["put", "data", "SRC/long"]),
+    store("put onto", &[INIT, ONE], &["put", "data", "SRC/many", "--onto", "data", "--at", "more", "--remove", "text"]),
+    store("put with a time to live", &[INIT, ONE], &["put", "data", "SRC/two", "--ttl", "30d"]),
+    store("put with init", &[], &["put", "--init", "data", "SRC/one"]),
+    store("alias set", &[INIT, ONE, TWO], BEST),
+    store("alias moved", &[INIT, ONE, TWO, BEST], &["alias", "set", "data:v1", "best", "next"]),
+    store("alias rm", &[INIT, ONE, BEST], &["alias", "rm", "data:best"]),
+    restore("get", &[INIT, ONE], GET_ONE, "one", None),
+    restore("get many", &[INIT, MANY], GET_ONE, "many", None),
+    restore("get over another version", &[INIT, ONE, TWO, GET_ONE], &["get", "data:v1", "out"], "two", Some("one")),
+    restore("checkout", &[INIT, MANY, TWO, GET_ONE], &["checkout", "data:v1", "out"], "two", Some("many")),
+    restore("checkout many", &[INIT, ONE, MANY, GET_ONE], &["checkout", "data:v1", "out"], "many", Some("one")),
+    store("rm", &[INIT, ONE, TWO, BEST], &["rm", "data:v1"]),
+    store("rm with aliases", &[INIT, ONE, TWO, BEST], &["rm", "data:v0", "--force-aliases"]),
+    store("undelete", &[INIT, ONE, TWO, &["rm", "data:v1"]], &["undelete", "data:v1"]),
+    store("rm all", &[INIT, ONE, TWO, BEST], &["rm", "data", "--all", "--force-aliases"]),
+    store("undelete what is condemned", &[INIT, ONE, TWO, &["rm", "data:v1"], &["gc"]], &["undelete", "data:v1"]),
+    store("gc condemns", &[INIT, ONE, TWO, MANY, &["rm", "data:v0", "data:v2"]], &["gc"]),
+    store("gc with nothing to do", &[INIT, ONE, TWO], &["gc"]),
+    store("gc deletes", &[INIT, ONE, TWO, MANY, &["rm", "data:v1", "data:v2"]], &["gc", "--prune-now"]),
+    store("gc deletes what was condemned", &[INIT, ONE, TWO, MANY, &["rm", "data:v1"], &["gc"]], &["gc", "--grace-seconds", "0"]),
+    store("gc repacks", &[INIT, &["put", "data", "SRC/one", "SRC/many"], MANY, &["rm", "data:v0"]], &["gc", "--prune-now"]),
+    store("gc, put anew", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc", "--prune-now"]], MANY),
+    store("gc, put again", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc"]], MANY),
+    store("prune", &[INIT, ONE, TWO, MANY], &["prune", "--keep-last", "1", "--apply"]),
+];
+
+/// A scenario whose set-up was run once, with what the store showed before and after.
+pub(crate) struct Prepared {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) start: Snapshot,
+    pub(crate) before: View,
+    pub(crate) after: View,
+}
+
+/// Returns the scenarios whose commands this `art` has.
+pub(crate) fn available(workshop: &Workshop) -> Vec<&'static Scenario> {
+    let help = workshop.place().art(&["help"]).text();
+    let has = |command: &[&str]| help.lines().any(|line| line.trim_start().starts_with(&format!("{} ", command[0])));
+    ALL.iter().filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| has(command))).collect()
+}
+
+impl Scenario {
+    /// Whether it stores so much that one run is cheap and ten thousand are not.
+    pub(crate) fn is_large(&self) -> bool {
+        let mut words = self.setup.iter().chain([&self.command]).flat_map(|command| command.iter());
+        words.any(|word| ["SRC/big", "SRC/long"].contains(word))
+    }
+
+    /// Runs the set-up, and once the command itself, without a fault.
+    pub(crate) fn prepare(&'static self, workshop: &Workshop) -> Prepared {
+        let place = workshop.place();
+        for command in self.setup {
+            place.art(command).ok();
+        }
+        let start = Snapshot::take(&place.project());
+        let before = View::read(&place.store()).unwrap();
+        self.run(&place).ok();
+        let after = View::read(&place.store()).unwrap();
+        check_clean(&place.store()).unwrap();
+        self.check_dest(&place, workshop, true).unwrap();
+        Prepared { scenario: self, start, before, after }
+    }
+
+    pub(crate) fn run(&self, place: &Place) -> Ran {
+        place.art(self.command)
+    }
+
+    /// Checks what is at the destination: whole files only, all of them if the command is `done`.
+    pub(crate) fn check_dest(&self, place: &Place, workshop: &Workshop, done: bool) -> Result<(), String> {
+        let Some(Dest { path, holds, held }) = self.dest else { return Ok(()) };
+        let out = place.project().join(path);
+        let wanted = tree(&workshop.sources().join(holds));
+        let there = if out.exists() { tree(&out) } else { return if done { Err(format!("{path} is not there")) } else { Ok(()) } };
+        if done || held.is_none() {
+            // What an older version held may stay beside; `checkout` takes it away.
+            let stays = |name: &std::ffi::OsString| self.command[0] == "get" && held.is_some() && !wanted.contains_key(name);
+            let kept = there.into_iter().filter(|(name, _)| !stays(name)).collect();
+            return if wanted == kept { Ok(()) } else { Err(format!("{path} is not {holds}: {kept:?}")) };
+        }
+        let old = tree(&workshop.sources().join(held.unwrap_or(holds)));
+        for (name, node) in &there {
+            let is_temp = PathBuf::from(name).file_name().is_some_and(|name| name.to_string_lossy().starts_with(".art-"));
+            if !is_temp && wanted.get(name) != Some(node) && old.get(name) != Some(node) {
+                return Err(format!("{path} has a file that is neither old nor new: {name:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether everything is to be tried, or a sample that takes a minute.
+pub(crate) fn full() -> bool {
+    static FULL: OnceLock<bool> = OnceLock::new();
+    *FULL.get_or_init(crate::support::slow_tests)
+}
