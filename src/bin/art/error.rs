@@ -85,7 +85,8 @@ pub(crate) fn report(failure: &Failure, json: bool) -> ExitCode {
         Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failure::Library(error) if is_broken_pipe(error) => ExitCode::SUCCESS,
         Failure::Output(error) => {
-            let kind = if error.kind() == io::ErrorKind::StorageFull { ErrorKind::NoSpace } else { ErrorKind::Failed };
+            let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge);
+            let kind = if is_full { ErrorKind::NoSpace } else { ErrorKind::Failed };
             tell("cannot write to standard output", &[error.to_string()], None, code_of(kind), json)
         }
         Failure::Library(error) => {

@@ -161,12 +161,16 @@ impl Dest {
     }
 
     /// Removes a directory if it is empty; says whether it did.
-    pub(in crate::ops) fn remove_empty_dir(&mut self, path: &[u8]) -> bool {
+    pub(in crate::ops) fn remove_empty_dir(&mut self, path: &[u8]) -> Result<bool> {
         let at = path.iter().rposition(|&b| b == b'/');
         let (dir, name) = at.map_or((&[][..], path), |at| (&path[..at], &path[at + 1..]));
         // It may be in use as the directory last used.
         self.open.clear();
-        self.dir(dir, false).and_then(|parent| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)).is_ok()
+        match self.dir(dir, false).and_then(|parent| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR | Errno::BUSY) => Ok(false),
+            Err(e) => Err(Error::io("remove the directory", &self.path.join(OsStr::from_bytes(path)), e.into())),
+        }
     }
 
     /// Sets or clears the executable bits, for those who may read.

@@ -270,7 +270,7 @@ impl Restore<'_> {
         let mut cleared = Vec::new();
         for obstacle in blocking {
             if obstacle.is_dir {
-                if !self.options.dry_run && !here.remove_empty_dir(obstacle.path.as_bytes()) {
+                if !self.options.dry_run && !here.remove_empty_dir(obstacle.path.as_bytes())? {
                     return Err(Error::failed(format!("cannot remove the directory {}", quote_path(&here.shown(&obstacle.path)))));
                 }
                 continue;
@@ -333,12 +333,12 @@ impl Restore<'_> {
             if !self.options.dry_run {
                 if content != Content::Other {
                     here.remove(&path)?;
-                } else if !here.remove_empty_dir(path.as_bytes()) {
+                } else if !here.remove_empty_dir(path.as_bytes())? {
                     self.context.progress.warn(&format!("cannot remove {}: it is not empty", quote(path.as_bytes())));
                     continue;
                 }
                 let mut dir = path.split_name().0;
-                while !dir.is_empty() && !empty_dirs.contains(dir) && here.remove_empty_dir(dir) {
+                while !dir.is_empty() && !empty_dirs.contains(dir) && here.remove_empty_dir(dir)? {
                     dir = dir.iter().rposition(|&b| b == b'/').map_or(&[][..], |at| &dir[..at]);
                 }
             }
