@@ -57,7 +57,7 @@ impl Draft {
 
     /// Syncs the bytes. After a failed `fsync` the pages of this file may count as clean though
     /// they are not on disk, so the bytes go into a new file, once.
-    pub(super) fn synced(self) -> Result<Draft> {
+    pub fn synced(self) -> Result<Draft> {
         let Err(first) = self.temp.as_file().sync_all() else { return Ok(self) };
         let dir = self.temp.path().parent().unwrap_or(Path::new(".")).to_owned();
         let again = || -> Result<Draft> {

@@ -121,6 +121,18 @@ impl Disk {
         self.sync_parent(to)
     }
 
+    /// Gives a file of the store, which is about to be replaced, the name `to` as well, without
+    /// clobbering, and syncs that directory. Where there are no hard links it is moved.
+    pub fn link_aside(&self, from: &Path, to: &Path) -> Result<()> {
+        let is_linked = |to: &Path| fs::symlink_metadata(from).ok().zip(fs::symlink_metadata(to).ok()).is_some_and(is_one_file);
+        match fs::hard_link(from, to) {
+            Ok(()) => self.sync_parent(to),
+            Err(_) if is_linked(to) => self.sync_parent(to),
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => self.move_aside(from, to),
+            Err(e) => Err(Error::io("link", from, e)),
+        }
+    }
+
     /// Removes files of the store, given relative to it, and syncs the directories they were in.
     /// One that is gone already is no failure.
     pub fn remove(&self, files: &[PathBuf]) -> Result<()> {
@@ -207,6 +219,10 @@ impl Disk {
     }
 }
 
+fn is_one_file((a, b): (fs::Metadata, fs::Metadata)) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
 /// Renames without clobbering; by a hard link where the file system lacks the flag.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
@@ -271,6 +287,23 @@ mod tests {
         disk.publish(draft_of(&disk, b"other"), name, |_| Ok(true)).unwrap();
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"good");
         assert_eq!(fs::read_dir(dir.path().join("local/tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_was_linked_aside_keeps_its_name_until_it_is_replaced() {
+        let (dir, disk) = disk();
+        let (name, aside) = (dir.path().join("x"), dir.path().join("aside"));
+        fs::write(&name, b"bad").unwrap();
+        disk.link_aside(&name, &aside).unwrap();
+        disk.link_aside(&name, &aside).unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"bad");
+        disk.publish(draft_of(&disk, b"good"), Path::new("x"), |_| Ok(false)).unwrap();
+        assert_eq!((fs::read(&name).unwrap(), fs::read(&aside).unwrap()), (b"good".to_vec(), b"bad".to_vec()));
+        disk.link_aside(&name, &aside).unwrap_err();
+        // A directory cannot be linked.
+        fs::create_dir(dir.path().join("dir")).unwrap();
+        disk.link_aside(&dir.path().join("dir"), &dir.path().join("moved")).unwrap();
+        assert!(dir.path().join("moved").is_dir() && !dir.path().join("dir").exists());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::store::session::Session;
 
 use super::du::freed_by;
-use super::rm::delete;
+use super::rm::{check_readable, delete};
 use super::show::{listed, twins};
 
 /// What to look at, and what to keep.
@@ -148,6 +148,9 @@ pub fn prune(store: &Store, context: &Context<'_>, options: &PruneOptions) -> Re
     let mut outcome = PruneOutcome { versions: Vec::new(), applied: options.apply, freed_bytes: None, damaged: Vec::new() };
     let mut doomed = BTreeMap::<Name, Vec<RecordId>>::new();
     for mut history in histories(store, &options.artifacts)? {
+        if options.apply {
+            check_readable(&history, |_| true)?;
+        }
         for (planned, ids) in plan(store, &history, &options.rules, context.now)? {
             if planned.action == Action::Delete {
                 doomed.entry(history.artifact.clone()).or_default().extend(ids);
@@ -233,6 +236,9 @@ fn plan(store: &Store, history: &History, rules: &KeepRules, now: Time) -> Resul
 fn apply(store: &Store, context: &Context<'_>, doomed: &BTreeMap<Name, Vec<RecordId>>, outcome: &mut PruneOutcome) -> Result<()> {
     let session = Session::begin(store, context)?;
     let _numbers = session.lock_numbers()?;
+    for artifact in doomed.keys() {
+        check_readable(&store.history(artifact)?, |_| true)?;
+    }
     for (artifact, ids) in doomed {
         let history = store.history(artifact)?;
         let latest = latest_labels(&history);

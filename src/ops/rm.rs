@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::format::record::{AliasRecord, EditRecord, Record, Time};
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Ref};
-use crate::quote::quote;
+use crate::quote::{quote, quote_path};
 use crate::refs::history::{History, Meaning, Version};
+use crate::refs::read::DamagedRecord;
 use crate::store::Store;
 use crate::store::session::Session;
 
@@ -198,6 +199,8 @@ fn check(store: &Store, doomed: &Doomed, options: &RmOptions) -> Result<Vec<Remo
     let mut told: Vec<RemovedVersion> = Vec::new();
     for (artifact, ids) in doomed {
         let history = store.history(artifact)?;
+        // What the record of another version says changes nothing about these.
+        check_readable(&history, |record| !record.is_version)?;
         for version in ids.iter().filter_map(|id| history.version(*id)) {
             let aliases: Vec<Alias> = match version.deleted {
                 true => Vec::new(),
@@ -210,6 +213,14 @@ fn check(store: &Store, doomed: &Doomed, options: &RmOptions) -> Result<Vec<Remo
         Some(named) if !options.force_aliases => Err(is_named(named)),
         _ => Ok(told),
     }
+}
+
+/// Fails if a record cannot be read that might say what may be deleted.
+pub(super) fn check_readable(history: &History, matters: impl Fn(&DamagedRecord) -> bool) -> Result<()> {
+    let Some(record) = history.damaged.iter().find(|record| matters(record)) else { return Ok(()) };
+    let (name, path) = (quote(history.artifact.as_str().as_bytes()), quote_path(&record.path));
+    Err(Error::damaged(format!("cannot tell which versions of {name} may be deleted: record {path} is damaged: {}", record.why))
+        .hint("mend it with `art repair`, with `--from DIR` from another copy of the store"))
 }
 
 /// Adds a version, or what is known of a twin of it to the one that is told already.

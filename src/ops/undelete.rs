@@ -1,6 +1,6 @@
 //! `art undelete`: brings versions back that were deleted, as long as their bytes are here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::format::condemn::{LiftRecord, PACKS_MAX};
 use crate::format::pack::PackClass;
-use crate::format::record::{EditRecord, Record};
+use crate::format::record::{EditRecord, Record, Time};
 use crate::id::{ChunkId, HASH_LEN, PageId, RecordId};
 use crate::name::{Name, Ref};
 use crate::pack::pack_path;
 use crate::quote::quote;
+use crate::refs::condemned::Condemnation;
 use crate::refs::history::{History, Version};
 use crate::store::Store;
 use crate::store::reach::{Reach, Reached, Start, Unread};
@@ -21,6 +23,9 @@ use crate::store::session::Session;
 
 use super::rm::{LatestNow, empty_edit, latest_now};
 use super::show::twins;
+
+/// Most packs, and most records, of one lift record: together they stay within the limit.
+const LIFTS_MAX: usize = PACKS_MAX / 2;
 
 /// What was brought back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,13 +71,17 @@ pub fn undelete(store: &Store, context: &Context<'_>, references: &[Ref]) -> Res
         }
     }
     let _numbers = session.lock_numbers()?;
+    for (artifact, id) in &targets {
+        // Deleted while the lock was waited for.
+        let history = store.history(artifact)?;
+        gone(&history, *id).iter().filter(|version| !checked.contains(&version.id)).try_for_each(|version| presence.check(version))?;
+    }
+    presence.lift(context.now)?;
     let mut outcome = UndeleteOutcome { versions: Vec::new(), latest: Vec::new() };
     for (artifact, id) in &targets {
         let history = store.history(artifact)?;
         let Some(version) = history.version(*id) else { continue };
         let gone = gone(&history, *id);
-        // Deleted while the lock was waited for.
-        gone.iter().filter(|version| !checked.contains(&version.id)).try_for_each(|version| presence.check(version))?;
         let mut seq = history.next_edit_seq();
         for version in &gone {
             session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
@@ -103,7 +112,7 @@ fn gone(history: &History, id: RecordId) -> Vec<&Version> {
 struct Presence<'s, 'a> {
     session: &'s Session<'a>,
     threads: usize,
-    /// Packs that are condemned, and whether they are whole: what `gc` finds in use it keeps.
+    /// Packs that are condemned and were looked into, and whether they are whole.
     condemned: Mutex<HashMap<PathBuf, bool>>,
 }
 
@@ -139,6 +148,25 @@ impl Presence<'_, '_> {
             Some(error) => Err(error),
             None => told(version, lacking.chunks.len(), lacking.pages.len(), &unread),
         }
+    }
+
+    /// Lifts the condemnation of the packs that were found to be needed. No `gc` may run until the
+    /// version is deleted again, and that deletion is to have a grace of its own.
+    fn lift(&self, now: Time) -> Result<()> {
+        let looked_into = self.condemned.lock().unwrap_or_else(PoisonError::into_inner);
+        let condemned = self.session.store().condemned()?;
+        let mut needed: Vec<&Condemnation> =
+            looked_into.iter().filter(|(_, is_whole)| **is_whole).filter_map(|(path, _)| condemned.get(path)).collect();
+        needed.sort_by_key(|condemnation| condemnation.pack);
+        for packs in needed.chunks(LIFTS_MAX) {
+            let of = |class| packs.iter().filter(|pack| pack.class == class).map(|pack| pack.pack).collect::<Vec<_>>();
+            let records: BTreeSet<RecordId> = packs.iter().flat_map(|pack| pack.records.iter().copied()).collect();
+            for lifts in records.into_iter().collect::<Vec<_>>().chunks(LIFTS_MAX) {
+                let (data, meta) = (of(PackClass::Data), of(PackClass::Meta));
+                self.session.write_record(&Record::Lift(LiftRecord { created_at: now, data, lifts: lifts.to_vec(), meta }))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the chunks that a page names and that are not here, and whether the page is here.

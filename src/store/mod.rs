@@ -1,7 +1,7 @@
 //! An open store: its layout, its packs, its records.
 
 pub mod census;
-mod git;
+pub(crate) mod git;
 pub(crate) mod local;
 pub mod object;
 pub mod packer;

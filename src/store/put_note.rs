@@ -121,7 +121,8 @@ mod tests {
         let notes = PutNotes::read(dir.path());
         assert!(notes.running.is_empty() && notes.left_behind.len() == 2);
         let reused = BTreeSet::from([PathBuf::from("packs/cd/three")]);
-        PutNotes::forget(dir.path(), &reused, |note, lines| Ok(fs::write(note, lines).unwrap())).unwrap();
+        let write = |note: &Path, lines: &[u8]| fs::write(note, lines).map_err(|e| Error::io("write", note, e));
+        PutNotes::forget(dir.path(), &reused, write).unwrap();
         assert_eq!(PutNotes::read(dir.path()).left_behind, HashSet::from([PathBuf::from("packs/cd/two")]));
         PutNotes::sweep(dir.path(), |pack| pack.ends_with("two"));
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 1);

@@ -6,6 +6,7 @@ use artstore::id::RecordId;
 use serde_json::{Value, json};
 
 use crate::env::{Env, files};
+use crate::rm::damage;
 
 /// Makes as if version `number` of `d` was stored at another time: its record is written anew.
 /// Records that name it by its id (aliases, edits) must come later.
@@ -126,7 +127,7 @@ fn only_apply_deletes_and_undelete_undoes_it() {
         "{told}"
     );
     assert!(
-        told.ends_with("\ndeleted 3 of 5 versions\n`art gc` frees their bytes; until then `art undelete` brings them back\n"),
+        told.ends_with("\ndeleted 3 of 5 versions\n`art gc` frees their bytes 14 days after it condemned them, `art gc --prune-now` at once; until then `art undelete` brings them back\n"),
         "{told}"
     );
     let labels = || env.art(["ls", "d", "--json"]).json().as_array().unwrap().iter().map(|row| row["version"].clone()).collect::<Vec<_>>();
@@ -134,6 +135,30 @@ fn only_apply_deletes_and_undelete_undoes_it() {
     assert!(env.art(["prune", "--keep-last", "1", "--keep-tagged", "--apply"]).done().ends_with("deleted 0 of 2 versions\n"));
     env.art(["undelete", "d:v0"]).done();
     assert_eq!(labels(), ["v0", "v2", "v4"]);
+}
+
+#[test]
+fn while_a_record_of_an_artifact_is_damaged_none_of_it_is_deleted() {
+    let env = env();
+    env.write("y", "other");
+    env.art(["put", "e", "y"]).done();
+    env.art(["put", "d", "x", "--tag", "t"]).done();
+    env.art(["alias", "set", "d:v1", "base"]).done();
+    let records = || files(&env.store().join("refs"));
+    let args = ["prune", "d", "--keep-last", "1", "--keep-tagged", "--apply"];
+    let before = records();
+    for dir in ["edits", "aliases", "versions"] {
+        let record = files(&env.store().join("refs/d").join(dir)).remove(0);
+        let whole = damage(&record);
+        assert!(env.art(args).failed(5).starts_with("error: cannot tell which versions of 'd' may be deleted: record 'refs/d/"), "{dir}");
+        assert_eq!(env.art(["prune", "--keep-last", "1", "--apply"]).code, Some(5));
+        assert_eq!(records(), before);
+        let plan = env.art(["prune", "d", "--keep-last", "1"]);
+        assert!(plan.code == Some(0) && plan.stderr.contains("is damaged"), "{plan:?}");
+        env.art(["prune", "e", "--keep-last", "1", "--apply"]).done();
+        fs::write(record, whole).unwrap();
+    }
+    env.art(args).done();
 }
 
 #[test]
@@ -172,7 +197,11 @@ fn a_ttl_is_shown_and_set_anew_by_a_put_of_the_same() {
     assert!(env.art(["log", "d"]).done().contains(": kept for ever\n"));
     env.write("x", "1");
     assert_eq!(env.art(["put", "d", "x", "--ttl", "never", "--json"]).json()["ttl_seconds"], Value::Null);
-    for bad in ["30", "0d", "1y", "-1d"] {
+    for option in ["prune --keep-within", "put d x --ttl"] {
+        let args = option.split(' ').chain(["0s"]);
+        assert!(env.art(args).failed(2).starts_with("error: bad span of time '0s': it must be more than nothing\n"), "{option}");
+    }
+    for bad in ["30", "1y", "-1d"] {
         let ran = env.art(["put", "d", "x", &format!("--ttl={bad}")]);
         assert_eq!(ran.failed(2), format!("error: bad span of time '{bad}'\nhint: give a number and a unit, such as `30d`, or `never`\n"),);
     }

@@ -14,13 +14,23 @@ pub(crate) fn env() -> Env {
     env
 }
 
+/// Turns a bit of a record; returns what it was.
+pub(crate) fn damage(record: &std::path::Path) -> Vec<u8> {
+    let whole = std::fs::read(record).unwrap();
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 2] ^= 1;
+    std::fs::set_permissions(record, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::write(record, bytes).unwrap();
+    whole
+}
+
 #[test]
 fn a_deleted_version_is_not_listed_and_latest_passes_over_it() {
     let env = env();
     assert_eq!(
         env.art(["rm", "d:v2", "d:v0"]).done(),
         "deleted: d:v2 (1 file, 1 B)\ndeleted: d:v0 (1 file, 1 B)\nd:latest -> v1\n\
-         `art gc` frees their bytes; until then `art undelete` brings them back\n"
+         `art gc` frees their bytes 14 days after it condemned them, `art gc --prune-now` at once; until then `art undelete` brings them back\n"
     );
     assert_eq!(env.art(["ls", "d", "--json"]).json().as_array().unwrap().len(), 1);
     assert_eq!(env.art(["cat", "d", "x"]).done(), "1");
@@ -88,6 +98,34 @@ fn aliases_go_before_the_version_so_that_none_ever_names_a_deleted_one() {
     std::fs::remove_file(edit).unwrap();
     assert_eq!(env.art(["alias", "ls"]).done(), "");
     assert!(env.art(["rm", "d:v1"]).done().starts_with("deleted: d:v1 "), "what was killed in between is done by the next");
+}
+
+#[test]
+fn while_a_record_of_an_alias_or_an_edit_is_damaged_nothing_is_deleted() {
+    let env = env();
+    env.art(["alias", "set", "d:v1", "best"]).done();
+    env.art(["put", "d", "x", "--tag", "t"]).done();
+    for (dir, name) in [("aliases/best", "0."), ("edits", "0.")] {
+        let [record] = &files(&env.store().join("refs/d").join(dir))[..] else { panic!("one record in {dir}") };
+        assert!(record.file_name().unwrap().to_str().unwrap().starts_with(name));
+        let whole = damage(record);
+        let before = files(&env.store().join("refs"));
+        let shown = record.strip_prefix(env.store()).unwrap().display();
+        assert_eq!(
+            env.art(["rm", "d:v1"]).failed(5),
+            format!(
+                "error: cannot tell which versions of 'd' may be deleted: record '{shown}' is damaged: its bytes do not match its name\n\
+                 hint: mend it with `art repair`, with `--from DIR` from another copy of the store\n"
+            )
+        );
+        for args in [&["rm", "d:v0", "--force-aliases"][..], &["rm", "-n", "d:v0"], &["rm", "d", "--all"]] {
+            env.art(args).failed(5);
+        }
+        assert_eq!(files(&env.store().join("refs")), before);
+        std::fs::write(record, whole).unwrap();
+    }
+    damage(&files(&env.store().join("refs/d/versions"))[0]);
+    assert!(env.art(["rm", "d:v2"]).done().starts_with("deleted: d:v2 "), "another version's record changes nothing");
 }
 
 #[test]

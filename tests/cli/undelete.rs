@@ -97,6 +97,36 @@ fn gc_in_between_takes_the_bytes_or_leaves_them() {
     assert_eq!(usage["store"]["deleted_bytes"], json!(0));
 }
 
+#[test]
+fn a_second_deletion_has_a_grace_of_its_own() {
+    let env = env();
+    env.art(["rm", "d:v2"]).done();
+    let condemned = env.art(["gc", "--json"]).json()["condemned"].as_array().unwrap().len();
+    assert_eq!(condemned, 2, "a data pack and a meta pack");
+    env.art(["undelete", "d:v2"]).done();
+    assert_eq!(files(&env.store().join("gc")).len(), 3, "a record condemns each, and one lifts both");
+    env.art(["rm", "d:v2"]).done();
+    // The packs were condemned long ago; no gc ran while the version was there.
+    let json = env.art(["gc", "--grace-seconds", "0", "--json"]).json();
+    assert_eq!((&json["deleted"], json["condemned"].as_array().unwrap().len()), (&json!([]), 2));
+    env.art(["undelete", "d:v2"]).done();
+    assert_eq!(env.art(["cat", "d:v2", "x"]).done(), "2");
+}
+
+#[test]
+fn what_is_refused_lifts_nothing() {
+    let env = env();
+    env.art(["rm", "d:v0", "d:v2"]).done();
+    env.art(["gc"]).done();
+    let before = files(&env.store().join("gc"));
+    let chunk = env.art(["ls", "d:v0", "--json"]).json()[0]["digest"].as_str().unwrap().to_owned();
+    for path in files(&env.store().join("packs")).into_iter().filter(|path| holds(path, &chunk)) {
+        std::fs::remove_file(path).unwrap();
+    }
+    env.art(["undelete", "d:v2", "d:v0"]).failed(5);
+    assert_eq!(files(&env.store().join("gc")), before);
+}
+
 /// Whether a pack's table has a chunk.
 fn holds(pack: &std::path::Path, chunk: &str) -> bool {
     let bytes = std::fs::read(pack).unwrap();

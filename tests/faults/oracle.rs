@@ -11,6 +11,7 @@ use artstore::lock::Wait;
 use artstore::ops::fsck::{FsckOptions, fsck};
 use artstore::progress::Silent;
 use artstore::refs::history::{History, Version};
+use artstore::store::CONDEMN_FEATURE;
 use artstore::{Context, Store};
 
 use crate::place::Place;
@@ -47,6 +48,13 @@ impl View {
                 facts.insert(version.full_name(), shown);
             }
             add_aliases(&history, &mut facts);
+        }
+        let condemned = store.condemned().map_err(told)?;
+        for (_, condemnation) in condemned.iter() {
+            facts.insert(format!("{:?} packs", condemnation.class), "condemned".to_owned());
+        }
+        if condemned.iter().next().is_some() && !root.join("features").join(CONDEMN_FEATURE).exists() {
+            return Err("a pack is condemned, and the feature that says so is not there".to_owned());
         }
         Ok(View { facts })
     }

@@ -94,11 +94,14 @@ pub(crate) struct Prepared {
     pub(crate) after: View,
 }
 
-/// Returns the scenarios whose commands this `art` has.
+/// Returns the scenarios whose commands this `art` has; `ART_SCENARIO=gc` takes those with that in
+/// their name.
 pub(crate) fn available(workshop: &Workshop) -> Vec<&'static Scenario> {
     let help = workshop.place().art(&["help"]).text();
     let has = |command: &[&str]| help.lines().any(|line| line.trim_start().starts_with(&format!("{} ", command[0])));
-    ALL.iter().filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| has(command))).collect()
+    let only = std::env::var("ART_SCENARIO").unwrap_or_default();
+    let chosen = ALL.iter().filter(|scenario| scenario.name.contains(&only));
+    chosen.filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| has(command))).collect()
 }
 
 impl Scenario {

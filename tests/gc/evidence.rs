@@ -24,6 +24,7 @@ fn context() -> Context<'static> {
 /// Publishes a pack as a put does, which then ends or does not; returns the session.
 fn begin_put<'a>(store: &'a Store, context: &'a Context<'a>) -> Session<'a> {
     let session = Session::begin(store, context).unwrap();
+    session.note_packs();
     let mut packer = Packer::new(&session, PackClass::Data);
     let bytes = noise(55, 50_000);
     packer.put(ChunkId::of(&bytes).as_bytes(), &bytes).unwrap();

@@ -1,5 +1,7 @@
 //! Every kind of damage in every place, with a copy, with git history, with neither.
 
+use std::path::PathBuf;
+
 use crate::support::{Project, files};
 use crate::{ALL, Damage, V0, V1, backup, lost, quarantined, store, synced, unreadable};
 
@@ -106,17 +108,81 @@ fn without_a_copy_it_is_told_exactly_what_is_lost_and_nothing_is_deleted() {
     }
 }
 
+/// The only record in a folder of `refs/data`.
+fn record(project: &Project, folder: &str) -> PathBuf {
+    files(&project.store().join("refs/data").join(folder)).remove(0)
+}
+
 #[test]
-fn a_damaged_record_that_no_copy_has_is_told_and_moved_aside() {
-    for damage in [Damage::Flip(0.4), Damage::Truncate(0.6), Damage::Extend] {
-        let project = store();
-        let record = files(&project.store().join("refs/data/versions")).remove(0);
-        let left = damage.inflict(&record).unwrap();
-        let told = project.art(["repair", "--json"]);
-        assert_eq!(told.code, Some(5));
-        assert!(told.json()["lost"][0]["subject"].as_str().unwrap().starts_with("refs/data/versions/0."), "{:?}", told.json());
-        assert!(quarantined(&project).contains(&left));
-        assert_eq!(project.art(["cat", "data:best", "big"]).ok().stdout, project.read("d/big"));
-        project.art(["fsck"]).ok();
+fn a_damaged_record_that_no_copy_has_is_told_and_stays() {
+    let cases = [
+        ("versions", "the record of version data:v0 is damaged"),
+        ("aliases/best", "record 0 of alias data:best is damaged"),
+        ("edits", "edit 0 of artifact data (a deletion, an undeletion, a tag, ...) is damaged"),
+    ];
+    for (folder, about) in cases {
+        for damage in [Damage::Flip(0.4), Damage::Truncate(0.6), Damage::Extend] {
+            let project = store();
+            project.put("d", &["--tag", "t"]);
+            damage.inflict(&record(&project, folder));
+            let before = synced(&project.store());
+            let copy = backup(&project);
+            for _ in 0..2 {
+                let ran = project.art(["repair", "--json", "--from", copy.to_str().unwrap()]);
+                assert_eq!(ran.code, Some(5));
+                let (told, path) = (ran.json(), format!("refs/data/{folder}/0."));
+                assert!(told["lost"][0]["subject"].as_str().unwrap().starts_with(&path), "{told}");
+                assert!(told["lost"][0]["message"].as_str().unwrap().starts_with(about), "{told}");
+                assert_eq!((&told["kept"][0], told["quarantined"].as_array().unwrap().len()), (&told["lost"][0]["subject"], 0));
+                assert_eq!(synced(&project.store()), before);
+            }
+            project.art(["fsck"]).fails(5);
+            project.art(["gc"]).fails(5);
+            let planned = project.art(["repair", "--drop-records", "--dry-run", "--json"]).json();
+            let told = project.art(["repair", "--drop-records", "--json"]);
+            assert_eq!((told.code, &told.json()["quarantined"]), (Some(5), &planned["quarantined"]));
+            assert_eq!((told.json()["kept"].as_array().unwrap().len(), quarantined(&project).len()), (0, 1));
+            project.art(["fsck"]).ok();
+            assert_eq!(project.art(["repair"]).ok().text(), "nothing to repair\n");
+        }
     }
+}
+
+#[test]
+fn a_lost_record_does_not_bring_an_older_state_back() {
+    let project = store();
+    project.art(["rm", "data:v0"]).ok();
+    let first = record(&project, "edits");
+    project.art(["undelete", "data:v0"]).ok();
+    let undeletion = files(&project.store().join("refs/data/edits")).into_iter().find(|path| *path != first).unwrap();
+    Damage::Flip(0.5).inflict(&undeletion);
+    project.art(["repair"]).fails(5);
+    project.art(["gc", "--prune-now"]).fails(5);
+    assert_eq!(project.art(["cat", "data:v0", "text"]).ok().stdout, project.read("d/text"));
+
+    let project = store();
+    project.art(["alias", "set", "data:v0", "best"]).ok();
+    Damage::Flip(0.5).inflict(files(&project.store().join("refs/data/aliases/best")).last().unwrap());
+    project.art(["repair"]).fails(5);
+    project.art(["cat", "data:best", "text"]).fails(5);
+
+    let project = store();
+    Damage::Flip(0.5).inflict(files(&project.store().join("refs/data/versions")).last().unwrap());
+    project.art(["repair"]).fails(5);
+    project.write("d/x", "x");
+    assert_eq!(project.put("d", &[])["version"], "v2", "its number is not given again");
+}
+
+#[test]
+fn a_record_of_condemned_packs_that_no_copy_has_stays_too() {
+    let project = store();
+    project.art(["rm", "data", "--all", "--force-aliases"]).ok();
+    project.art(["gc"]).ok();
+    let condemned = files(&project.store().join("gc")).remove(0);
+    Damage::Flip(0.5).inflict(&condemned);
+    let told = project.art(["repair"]);
+    told.fails(5);
+    assert!(told.text().contains(": a record of which packs are condemned is damaged, and no copy has it\n"), "{}", told.text());
+    assert!(condemned.exists());
+    project.art(["gc"]).fails(5);
 }

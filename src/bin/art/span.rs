@@ -11,12 +11,15 @@ pub(crate) fn parse(text: &str) -> artstore::Result<u64> {
         let unit = text.chars().last()?;
         let (_, factor) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
         let digits = text.strip_suffix(unit).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-        digits.parse::<u64>().ok()?.checked_mul(*factor).filter(|seconds| *seconds > 0)
+        digits.parse::<u64>().ok()?.checked_mul(*factor)
     };
-    seconds().ok_or_else(|| {
-        Error::usage(format!("bad span of time {}", quote(text.as_bytes())))
-            .hint("give a number and a unit: `30d` for days, `8w`, `12h`, `45m`, `90s`")
-    })
+    let why = match seconds() {
+        Some(0) => ": it must be more than nothing",
+        Some(seconds) => return Ok(seconds),
+        None => "",
+    };
+    Err(Error::usage(format!("bad span of time {}{why}", quote(text.as_bytes())))
+        .hint("give a number and a unit: `30d` for days, `8w`, `12h`, `45m`, `90s`"))
 }
 
 /// Reads a time to live: a span, or `never` for none, which is 0.

@@ -1,7 +1,8 @@
-//! Publishes what was fetched, and then moves damaged files to `quarantine/`. All that changes the
+//! Publishes what was fetched, and puts damaged files into `quarantine/`. All that changes the
 //! store happens here, under the lock of a writer.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -19,6 +20,15 @@ use super::source::COPY_MARK;
 
 const QUARANTINE: &str = "quarantine";
 
+/// How long a file that is put aside keeps its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// It is moved.
+    Now,
+    /// It stays until what replaces it gets its name.
+    Replaced,
+}
+
 impl Repair<'_> {
     /// Publishes the packs that are written so far.
     pub(super) fn publish(&mut self) -> Result<()> {
@@ -34,10 +44,12 @@ impl Repair<'_> {
         for pack in new {
             session.publish(pack)?;
         }
-        for pack in own {
+        for mut pack in own {
             let path = pack_path(pack.class, pack.id);
             if let Some(damaged) = self.needs.damaged.iter().find(|damaged| damaged.path == path).cloned() {
-                self.move_aside(&session, &damaged)?;
+                // The damaged file is better than none, should there be no room for the good one.
+                pack.draft = pack.draft.synced()?;
+                self.put_aside(&session, &damaged, Until::Replaced)?;
             }
             session.publish(pack)?;
         }
@@ -47,7 +59,7 @@ impl Repair<'_> {
     /// Publishes all that is left, writes the records, and moves what is damaged aside.
     pub(super) fn finish(&mut self) -> Result<()> {
         if self.outcome.dry_run {
-            let paths = self.needs.damaged.iter().map(|damaged| &damaged.path);
+            let paths = self.needs.damaged.iter().map(|damaged| &damaged.path).filter(|path| !self.outcome.kept.contains(path));
             self.outcome.quarantined = paths.map(|path| Quarantined { path: path.clone(), to: Path::new(QUARANTINE).join(path) }).collect();
             return Ok(());
         }
@@ -61,19 +73,21 @@ impl Repair<'_> {
         for record in std::mem::take(&mut self.records) {
             let (id, path) = place_of(&record)?;
             if let Some(damaged) = self.needs.damaged.iter().find(|damaged| damaged.path == path).cloned() {
-                self.move_aside(&session, &damaged)?;
+                self.put_aside(&session, &damaged, Until::Replaced)?;
             }
             let written = session.write_record(&record)?;
             debug_assert_eq!(written, id);
         }
         for damaged in self.needs.damaged.clone() {
-            self.move_aside(&session, &damaged)?;
+            if !self.outcome.kept.contains(&damaged.path) {
+                self.put_aside(&session, &damaged, Until::Now)?;
+            }
         }
         Ok(())
     }
 
-    /// Moves a damaged file to `quarantine/`, unless it was moved or mended meanwhile.
-    fn move_aside(&mut self, session: &Session<'_>, damaged: &Damaged) -> Result<()> {
+    /// Puts a damaged file into `quarantine/`, unless it was put there or mended meanwhile.
+    fn put_aside(&mut self, session: &Session<'_>, damaged: &Damaged, until: Until) -> Result<()> {
         let from = self.store.root().join(&damaged.path);
         if self.outcome.quarantined.iter().any(|moved| moved.path == damaged.path)
             || fs::symlink_metadata(&from).is_err()
@@ -81,27 +95,36 @@ impl Repair<'_> {
         {
             return Ok(());
         }
-        let to = self.free_name(&damaged.path);
+        let to = self.free_name(&damaged.path, until);
         session.disk().make_dir(to.parent().unwrap_or(Path::new(QUARANTINE)))?;
         let aside = self.store.root().join(&to);
-        session.disk().move_aside(&from, &aside)?;
+        match until {
+            Until::Now => session.disk().move_aside(&from, &aside)?,
+            Until::Replaced => session.disk().link_aside(&from, &aside)?,
+        }
         if let DamagedFile::Pack(_, id) = damaged.what
             && verify_file(&aside, id).is_ok()
         {
             // A writer stored it again in the moment since it was looked at.
-            return session.disk().move_aside(&aside, &from);
+            return match fs::symlink_metadata(&from) {
+                Ok(_) => session.disk().remove(&[to]),
+                Err(_) => session.disk().move_aside(&aside, &from),
+            };
         }
         self.outcome.quarantined.push(Quarantined { path: damaged.path.clone(), to });
         Ok(())
     }
 
-    /// Returns a name in `quarantine/` that nothing has.
-    fn free_name(&self, path: &Path) -> PathBuf {
+    /// Returns a name in `quarantine/` that nothing has; to link a file, one that it has already
+    /// will do.
+    fn free_name(&self, path: &Path, until: Until) -> PathBuf {
         let first = Path::new(QUARANTINE).join(path);
         let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let numbered = (1..).map(|number: u64| first.with_file_name(format!("{name}{COPY_MARK}{number}")));
         let mut names = std::iter::once(first.clone()).chain(numbered);
-        names.find(|name| fs::symlink_metadata(self.store.root().join(name)).is_err()).unwrap_or(first)
+        let file = |path: &Path| fs::symlink_metadata(self.store.root().join(path)).map(|meta| (meta.dev(), meta.ino())).ok();
+        let (own, is_linked) = (file(path), until == Until::Replaced);
+        names.find(|name| file(name).is_none_or(|file| is_linked && Some(file) == own)).unwrap_or(first)
     }
 }
 

@@ -19,7 +19,7 @@ use super::need::{AtHand, DamagedFile, Needs, Tell};
 use super::salvage::scan;
 use super::source::{self, Source};
 use super::stock::Stock;
-use super::{Fetched, Gathered, RepairOutcome};
+use super::{Fetched, Gathered, RepairOptions, RepairOutcome};
 
 /// Packs that may be written and not yet published: each holds a file open.
 const PENDING_MAX: usize = 128;
@@ -40,11 +40,13 @@ pub(super) struct Repair<'r> {
     pub(super) packs: Vec<FinishedPack>,
     /// Records that are to be written.
     pub(super) records: Vec<Record>,
+    /// Whether damaged records that nothing replaces are moved aside.
+    pub(super) drop_records: bool,
     pub(super) outcome: RepairOutcome,
 }
 
 impl<'r> Repair<'r> {
-    pub(super) fn new(store: &'r Store, context: &'r Context<'r>, needs: Needs, dry_run: bool) -> Repair<'r> {
+    pub(super) fn new(store: &'r Store, context: &'r Context<'r>, needs: Needs, options: &RepairOptions) -> Repair<'r> {
         Repair {
             store,
             context,
@@ -54,7 +56,8 @@ impl<'r> Repair<'r> {
             stocks: CLASSES.map(Stock::new),
             packs: Vec::new(),
             records: Vec::new(),
-            outcome: RepairOutcome { dry_run, ..RepairOutcome::default() },
+            drop_records: options.drop_records,
+            outcome: RepairOutcome { dry_run: options.dry_run, ..RepairOutcome::default() },
         }
     }
 

@@ -8,18 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::format::limits::PACK_LEN_MAX;
-
-/// Variables that would point git at another repo than the one round the store.
-const TAKEN_AWAY: [&str; 8] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_PREFIX",
-    "GIT_NAMESPACE",
-];
+use crate::store::git::TAKEN_AWAY;
 
 /// The files of a store that git holds.
 pub(super) struct Blobs {

@@ -1,6 +1,9 @@
 //! `art repair`: fetches what is damaged or missing from other copies, salvages what no copy has,
 //! and only then moves damaged files to `quarantine/`. Never deletes.
 //!
+//! A damaged record that no copy has stays where it is. Without it an older state would read as the
+//! present one: a version that was brought back as deleted, an alias as naming what it named before.
+//!
 //! Everything is fetched and hashed before anything is published, and no process of git runs while
 //! a lock is held. Killed at any point it can be run again: what was moved aside is a source too.
 
@@ -32,6 +35,9 @@ use source::Source;
 pub struct RepairOptions {
     /// Other copies of the store, or projects with one, in the order in which they are asked.
     pub from: Vec<PathBuf>,
+    /// Whether damaged records that nothing replaces are moved aside too: what they said is then
+    /// forgotten, where else all who need it are told.
+    pub drop_records: bool,
     /// Whether to tell only.
     pub dry_run: bool,
 }
@@ -49,6 +55,8 @@ pub struct RepairOutcome {
     pub gathered: Vec<Gathered>,
     /// Files that were moved to `quarantine/`.
     pub quarantined: Vec<Quarantined>,
+    /// Damaged records that stay where they are, relative to the store: nothing replaces them.
+    pub kept: Vec<PathBuf>,
     /// What cannot be had.
     pub lost: Vec<Lost>,
 }
@@ -113,5 +121,5 @@ pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> 
     sources.push(Source::git(git::Blobs::find(store.root())));
     sources.push(Source::files("damaged files", needs.damaged_paths(store.root())));
     sources.push(Source::folder("quarantine", &store.root().join("quarantine")));
-    Repair::new(store, context, needs, options.dry_run).run(&mut sources)
+    Repair::new(store, context, needs, options).run(&mut sources)
 }

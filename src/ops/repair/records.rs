@@ -1,6 +1,7 @@
 //! Records that are fetched: small, whole, and named by their hash.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use crate::format::record::Record;
 use crate::id::RecordId;
@@ -34,6 +35,17 @@ impl Repair<'_> {
         for name in names {
             self.fetch_record(sources, &name, &mut have);
         }
+    }
+
+    /// Lists the damaged records that nothing replaces.
+    pub(super) fn unreplaced(&self) -> Vec<PathBuf> {
+        let here = self.needs.records_here();
+        let is_replaced = |damaged: &Damaged| {
+            let mut fetched = self.outcome.fetched.iter().map(|fetched| fetched.path.file_name());
+            here.contains(&damaged.hash16()) || fetched.any(|name| name == damaged.path.file_name())
+        };
+        let damaged = self.needs.damaged.iter().filter(|damaged| damaged.what == DamagedFile::Record);
+        damaged.filter(|damaged| !is_replaced(damaged)).map(|damaged| damaged.path.clone()).collect()
     }
 
     fn fetch_record(&mut self, sources: &mut [Source], name: &str, have: &mut HashSet<String>) {

@@ -19,7 +19,7 @@ use crate::quote::{quote, quote_path};
 
 /// What `git rev-parse --local-env-vars` lists, and what else changes where git looks or how it
 /// reads paths.
-const TAKEN_AWAY: [&str; 21] = [
+pub(crate) const TAKEN_AWAY: [&str; 21] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",

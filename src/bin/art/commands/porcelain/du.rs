@@ -97,7 +97,7 @@ fn store_lines(store: &StoreUsage) -> Vec<String> {
         ratio(usage.compression_ratio)
     )];
     let mut part = |name: &str, bytes: u64, note: &str| lines.push(format!("{name:<11} {}{note}", size(bytes)));
-    part("deleted", store.deleted_bytes, " that `art gc` can free");
+    part("deleted", store.deleted_bytes, " that `art gc` can free, 14 days after it condemned them");
     part("unnamed", store.unnamed_bytes, " that no version here names");
     part("data packs", store.data_pack_bytes, &format!(" in {}", plural(store.data_packs, "pack")));
     part("meta packs", store.meta_pack_bytes, &format!(" in {}", plural(store.meta_packs, "pack")));

@@ -3,6 +3,7 @@
 use artstore::ops::prune::{Action, Best, KeepRules, Order, PlannedVersion, PruneOptions, PruneOutcome, Reason, prune};
 use clap::Args;
 
+use super::rm::UNTIL_FREED;
 use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
@@ -94,7 +95,7 @@ fn tell(outcome: &PruneOutcome, args: &PruneArgs, out: &mut Out) -> Result<()> {
     if outcome.applied {
         out.line(format!("deleted {of}"))?;
         if gone > 0 {
-            out.line("`art gc` frees their bytes; until then `art undelete` brings them back")?;
+            out.line(UNTIL_FREED)?;
         }
         return Ok(());
     }

@@ -15,7 +15,7 @@ use crate::ui::show::{plural, size};
 ///
 /// Fetches what is damaged or missing from other copies, linked worktrees and git history, and
 /// salvages what damaged packs still hold. Only then damaged files are moved to `quarantine/`;
-/// nothing is deleted. Exit 0 if nothing is lost, else 5.
+/// nothing is deleted, and damaged records that no copy has stay where they are. Exit 0 if nothing is lost, else 5.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  art repair\n  art repair --from /mnt/backup/project --from ../other/.artifacts\n  art repair --dry-run"
@@ -24,6 +24,9 @@ pub(crate) struct RepairArgs {
     /// Fetch from this copy too: a store, or a project with one
     #[arg(long, value_name = "DIR")]
     from: Vec<PathBuf>,
+    /// Move damaged records aside though nothing replaces them: what they said is forgotten
+    #[arg(long)]
+    drop_records: bool,
     /// Tell what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -31,18 +34,19 @@ pub(crate) struct RepairArgs {
 
 pub(crate) fn run(args: &RepairArgs, setup: &Setup) -> Result<Exit> {
     let store = setup.store()?;
-    let outcome = repair(&store, &setup.context()?, &RepairOptions { from: args.from.clone(), dry_run: args.dry_run })?;
+    let options = RepairOptions { from: args.from.clone(), drop_records: args.drop_records, dry_run: args.dry_run };
+    let outcome = repair(&store, &setup.context()?, &options)?;
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&outcome)?
     } else {
-        tell(&outcome, &mut out)?
+        tell(&outcome, args, &mut out)?
     }
     out.done()?;
     Ok(if outcome.ok { Exit::Done } else { Exit::Damaged })
 }
 
-fn tell(outcome: &RepairOutcome, out: &mut Out) -> Result<()> {
+fn tell(outcome: &RepairOutcome, args: &RepairArgs, out: &mut Out) -> Result<()> {
     let would = if outcome.dry_run { "would be " } else { "" };
     for fetched in &outcome.fetched {
         out.line(format!("{would}fetched  {}, from {}", fetched.path.display(), fetched.from))?;
@@ -64,7 +68,16 @@ fn tell(outcome: &RepairOutcome, out: &mut Out) -> Result<()> {
         (_, true) => out.line("nothing is lost"),
         _ => {
             out.line(format!("{} lost", plural(outcome.lost.len() as u64, "thing")))?;
-            out.line("hint: `art repair --from DIR` fetches from another copy of the store; `art put` of the same files stores them anew")
+            if args.from.is_empty() {
+                out.line("hint: `art repair --from DIR` fetches from another copy of the store")?;
+            }
+            if outcome.lost.iter().any(|lost| lost.path.is_some()) {
+                out.line("hint: `art put` of the same files stores them anew")?;
+            }
+            if !outcome.kept.is_empty() {
+                out.line("hint: damaged records stay where they are; `art repair --drop-records` moves them aside, and what they said is forgotten")?;
+            }
+            Ok(())
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::ui::show::{plural, size};
 
+/// What is said of bytes that only deleted versions need.
+pub(super) const UNTIL_FREED: &str = "`art gc` frees their bytes 14 days after it condemned them, `art gc --prune-now` at once; \
+                                      until then `art undelete` brings them back";
+
 /// Delete versions; `art gc` frees their bytes, until then `art undelete` brings them back
 ///
 /// A version that has an alias is refused. If one of several is refused, none is deleted.
@@ -65,7 +69,7 @@ fn told(outcome: &RmOutcome, dry_run: bool) -> Vec<String> {
         lines.extend(outcome.latest.iter().map(|latest| latest_line(latest, dry_run && changed)));
         lines.extend(outcome.freed_bytes.map(|bytes| format!("`art gc` could then free {}", size(bytes))));
         if changed && !dry_run {
-            lines.push("`art gc` frees their bytes; until then `art undelete` brings them back".to_owned());
+            lines.push(UNTIL_FREED.to_owned());
         }
     }
     lines

@@ -1,0 +1,53 @@
+//! A repair that fails in the middle leaves no less than there was.
+
+use std::fs;
+
+use crate::support::{Project, files, run};
+use crate::{Damage, V0, V1, backup, store, synced, unreadable};
+
+/// Whether this machine lets a system call fail on purpose.
+fn can_inject() -> bool {
+    let can = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
+    assert!(can || std::env::var_os("ART_REQUIRE_STRACE").is_none_or(|value| value != "1"), "strace cannot be used here");
+    can
+}
+
+/// Damages the larger data pack in the middle; what lies in its other blocks can be read.
+fn damage(project: &Project) {
+    let packs = files(&project.store().join("packs"));
+    Damage::Flip(0.5).inflict(packs.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap());
+    for record in files(&project.store().join("refs/data/aliases")) {
+        Damage::Flip(0.5).inflict(&record);
+    }
+}
+
+#[test]
+fn on_a_disk_that_fills_up_nothing_becomes_less_readable() {
+    if !can_inject() {
+        return;
+    }
+    let mut failed = 0;
+    for from in 1.. {
+        let project = store();
+        let (copy, whole) = (backup(&project), synced(&project.store()));
+        damage(&project);
+        let (before, damaged) = (unreadable(&project, &[V0, V1]), synced(&project.store()));
+        assert!(!before.is_empty() && before.len() < 4, "{before:?}");
+        let inject = format!("inject=fsync:error=ENOSPC:when={from}+");
+        let art = env!("CARGO_BIN_EXE_art");
+        let args = ["-f", "-qq", "-o", "/dev/null", "-e", &inject, art, "repair", "--from", copy.to_str().unwrap()];
+        let ran = run(project.program("strace", args).env("ART_THREADS", "1"));
+        let now = synced(&project.store());
+        assert!(damaged.keys().all(|path| now.contains_key(path)), "from sync {from} on: something lost its place");
+        assert!(unreadable(&project, &[V0, V1]).is_subset(&before), "from sync {from} on");
+        if ran.code == Some(0) {
+            break;
+        }
+        failed += 1;
+        assert_eq!(ran.code, Some(7), "{ran:?}");
+        project.art(["repair", "--from", copy.to_str().unwrap()]).ok();
+        assert_eq!(synced(&project.store()), whole);
+        assert_eq!(files(&project.store().join("quarantine")).len(), 2, "each damaged file once");
+    }
+    assert!(failed > 4, "only {failed} syncs failed");
+}
