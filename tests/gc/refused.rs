@@ -159,3 +159,17 @@ fn what_a_commit_holds_stays() {
     assert_eq!(packs(&project).len(), 2);
     holds(&project, 1);
 }
+
+#[test]
+fn packs_behind_a_symlink_may_be_in_use_elsewhere() {
+    for dir in ["packs", "meta"] {
+        let project = three_versions();
+        project.art(["rm", "data:v0"]).ok();
+        let elsewhere = project.outside().join(format!("shared-{dir}"));
+        fs::rename(project.store().join(dir), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, project.store().join(dir)).unwrap();
+        for args in [&["gc"][..], &["gc", "--prune-now"], &["gc", "--dry-run"]] {
+            assert!(project.art(args).fails(1).contains("symlink"), "{dir}");
+        }
+    }
+}

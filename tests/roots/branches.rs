@@ -162,3 +162,42 @@ fn metadata_pages_of_edits_on_any_branch_are_kept() {
     let roots = repo.keeps(&[version], &[]);
     assert_eq!((&roots.live[0].metadata_pages[..], &roots.metadata_pages[..]), (&[of_version][..], &[of_artifact][..]));
 }
+
+#[test]
+fn what_git_put_aside_by_itself_is_a_root_until_it_is_back() {
+    let repo = Repo::new(&[]);
+    let version = repo.put(1);
+    repo.git(["add", "--all"]);
+    let aside = repo.git(["stash", "create"]);
+    repo.git(["reset", "--quiet", "--hard"]);
+    assert!(repo.roots().live.is_empty());
+    for name in ["MERGE_AUTOSTASH", "rebase-merge/autostash", "CHERRY_PICK_HEAD"] {
+        let file = repo.project.root().join(".git").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, format!("{aside}\n")).unwrap();
+        repo.keeps(&[version], &[]);
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_a_switch_and_a_stash_after_the_roots_were_read_show() {
+    let repo = Repo::new(&[]);
+    let changes: [&dyn Fn(); 3] = [
+        &|| {
+            repo.put(1);
+            repo.commit("one");
+        },
+        &|| drop(repo.git(["switch", "--quiet", "--create", "other"])),
+        &|| {
+            repo.put(2);
+            repo.git(["stash", "--quiet", "--include-untracked"]);
+        },
+    ];
+    for change in changes {
+        let roots = repo.roots();
+        assert!(roots.are_current().unwrap());
+        change();
+        assert!(!roots.are_current().unwrap());
+    }
+}

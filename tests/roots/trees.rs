@@ -144,3 +144,12 @@ fn a_store_behind_a_link_goes_by_the_repo_that_it_lies_in() {
     std::os::unix::fs::symlink(repo.project.store(), &link).unwrap();
     assert_eq!(ids(&read(&link).unwrap().live), [version].into());
 }
+
+#[test]
+fn a_repo_that_says_it_has_no_working_tree_is_refused() {
+    let repo = Repo::new(&[]);
+    repo.put(1);
+    repo.commit("one");
+    repo.git(["config", "core.bare", "true"]);
+    assert!(repo.refused().to_string().contains("in no working tree"));
+}

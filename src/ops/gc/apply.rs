@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::plan::{self, DeletePlan, Reason};
 use super::survey::Ground;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::condemn::{CondemnRecord, LiftRecord, PACKS_MAX};
 use crate::format::pack::PackClass;
 use crate::format::record::Record;
@@ -96,7 +96,8 @@ fn require_feature(session: &Session<'_>) -> Result<()> {
     if disk.is_confirmed(&path) {
         return Ok(());
     }
-    session.freeing(|| match session.store().root().join(&path).exists() {
+    let place = session.store().root().join(&path);
+    session.collecting(|| match place.try_exists().map_err(|e| Error::io("look at", &place, e))? {
         true => disk.adopt(&path),
         false => disk.publish(disk.draft()?, &path, |_| Ok(true)),
     })

@@ -14,12 +14,16 @@ mod scene;
 mod survey;
 
 use std::collections::HashSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::context::Context;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::pack::PackClass;
 use crate::lock::{Lock, Mode};
+use crate::quote::quote_path;
 use crate::store::put_note::PutNotes;
 use crate::store::roots::{BranchPages, Roots};
 use crate::store::session::Session;
@@ -34,6 +38,9 @@ use survey::Ground;
 /// How long a pack and what condemns it must both have been here before the pack is removed: so
 /// long may another copy take to tell that it still needs it.
 pub const GRACE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How often the roots are read again because the git repo has changed.
+const ROOT_TRIES: usize = 8;
 
 /// What [`gc`] may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +66,10 @@ impl Default for GcOptions {
 /// Cost: reads the tables of all packs and the pages of all versions.
 pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
     store.check_features(Need::Collect)?;
+    check_not_shared(store)?;
     if options.dry_run {
-        return dry_run(store, context, options);
+        // It holds no lock, so another gc may remove what it looks at: then it looks again.
+        return dry_run(store, context, options).or_else(|_| dry_run(store, context, options));
     }
     let local = local::find_or_create(store.root(), context.progress)?;
     let alone = Lock::take(&local.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
@@ -68,6 +77,26 @@ pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<G
     let outcome = if options.prune_now { collector.prune_now() } else { collector.collect() }?;
     PutNotes::sweep(&local, |pack| store.root().join(pack).exists());
     Ok(outcome)
+}
+
+/// Refuses packs that lie elsewhere, behind a symlink: another store may have them in use.
+fn check_not_shared(store: &Store) -> Result<()> {
+    for class in [PackClass::Data, PackClass::Meta] {
+        let dir = store.root().join(class.dir());
+        let is_link = match fs::symlink_metadata(&dir) {
+            Ok(meta) => meta.is_symlink(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => false,
+            Err(e) => return Err(Error::io("look at", &dir, e)),
+        };
+        if is_link {
+            return Err(Error::refused(format!(
+                "cannot collect: {} is a symlink, and what else uses it is not known here",
+                quote_path(&dir)
+            ))
+            .hint("run `art gc` only where no other store shares the packs, with the directory itself in this store"));
+        }
+    }
+    Ok(())
 }
 
 /// Plans, and changes nothing; there is no lock, so a writer may change the plan meanwhile.
@@ -131,9 +160,8 @@ impl Collector<'_> {
             is_due
         };
         if is_due {
-            let (roots, branches) = self.roots()?;
-            let session = Session::begin_alone(self.store, self.context)?;
-            let mut scene = self.look(&session, &with_tree(self.store, roots)?, &branches, Some(&removable))?;
+            let (session, roots, branches) = self.begin_alone()?;
+            let mut scene = self.look(&session, &roots, &branches, Some(&removable))?;
             self.delete(&session, &mut scene, Grace::Kept, &mut outcome)?;
         }
         Ok(outcome)
@@ -142,9 +170,7 @@ impl Collector<'_> {
     /// Condemns and removes at once; first what is wholly unused, for there may be no room to copy.
     fn prune_now(&self) -> Result<GcOutcome> {
         let mut outcome = GcOutcome::default();
-        let (roots, branches) = self.roots()?;
-        let session = Session::begin_alone(self.store, self.context)?;
-        let roots = with_tree(self.store, roots)?;
+        let (session, roots, branches) = self.begin_alone()?;
         let mut scene = self.look(&session, &roots, &branches, None)?;
         scene.tell(&mut outcome);
         let plans = scene.plan_condemn(Copies::No);
@@ -162,6 +188,20 @@ impl Collector<'_> {
         }
         session.save_index();
         Ok(outcome)
+    }
+
+    /// Begins alone, with roots that are those of now: who waits for the lock may wait long, and
+    /// what was stored, committed and switched away from meanwhile is in no tree.
+    fn begin_alone(&self) -> Result<(Session<'_>, Roots, BranchPages)> {
+        for _ in 0..ROOT_TRIES {
+            let (roots, branches) = self.roots()?;
+            let session = Session::begin_alone(self.store, self.context)?;
+            if roots.are_current()? {
+                return Ok((session, with_tree(self.store, roots)?, branches));
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "cannot tell what is needed: the git repo changes again and again")
+            .hint("run `art gc` again when nothing is committed or switched"))
     }
 
     /// Asks git, before any lock is taken that writers wait for.

@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -83,6 +84,13 @@ pub(super) struct Staged {
     pub(super) blob: Oid,
 }
 
+/// How a file of git looked: where it looks the same, nothing was committed or switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    look: Option<(u64, u64, i64, i64)>,
+}
+
 impl Repo {
     /// Finds the repos in whose working trees the store at `root` lies: the one round it, one that
     /// the store itself is the top of, and one that the environment points to.
@@ -106,7 +114,11 @@ impl Repo {
     fn find(root: &Path, dir: &Path, git: impl Fn() -> Command) -> Result<Option<Repo>> {
         let ask = |what: &str| -> Result<Vec<u8>> { line(git().current_dir(dir).args(["rev-parse", what])) };
         if ask("--is-inside-work-tree")? != b"true" {
-            return Ok(None);
+            if ask("--is-inside-git-dir")? == b"true" {
+                return Ok(None);
+            }
+            return Err(Error::damaged(format!("cannot ask git about {}: it says that this is in no working tree", quote_path(dir)))
+                .hint("look at `git config core.bare` and `core.worktree`"));
         }
         let top = fs::canonicalize(path(ask("--show-toplevel")?)).map_err(|e| Error::io("find the working tree of", root, e))?;
         let Ok(store) = root.strip_prefix(&top) else { return Ok(None) };
@@ -134,6 +146,32 @@ impl Repo {
             }
         }
         Ok(refs)
+    }
+
+    /// Looks at the files that git changes with every commit, switch and stash, without asking it.
+    pub(super) fn stamp(&self) -> Result<Vec<Stamp>> {
+        let mut stamps = Vec::new();
+        for git_dir in self.worktrees.iter().map(|worktree| &worktree.git_dir).chain([&self.common]) {
+            for name in ["HEAD", "index", "packed-refs", "logs/HEAD", "logs/refs/stash", "refs/stash", "worktrees"] {
+                stamps.push(Stamp::take(git_dir.join(name))?);
+            }
+        }
+        Ok(stamps)
+    }
+
+    /// Lists commits that only an operation under way names: stashes that git made by itself, and
+    /// what is being merged or picked.
+    pub(super) fn under_way(&self) -> Result<(Vec<Oid>, Vec<Oid>)> {
+        let (mut stashes, mut commits) = (Vec::new(), Vec::new());
+        for Worktree { git_dir, .. } in &self.worktrees {
+            for name in ["rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH"] {
+                stashes.extend(ids_in(&git_dir.join(name))?);
+            }
+            for name in ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"] {
+                commits.extend(ids_in(&git_dir.join(name))?);
+            }
+        }
+        Ok((stashes, commits))
     }
 
     /// Lists the commits of every stash.
@@ -179,6 +217,31 @@ impl Repo {
     }
 }
 
+impl Stamp {
+    fn take(path: PathBuf) -> Result<Stamp> {
+        let look = match fs::symlink_metadata(&path) {
+            Ok(meta) => Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec())),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+            Err(e) => return Err(Error::io("look at", &path, e)),
+        };
+        Ok(Stamp { path, look })
+    }
+
+    /// Whether the file still looks the same.
+    pub(super) fn holds(&self) -> Result<bool> {
+        Ok(Stamp::take(self.path.clone())? == *self)
+    }
+}
+
+/// Reads the ids of commits that a file of a git directory names, one a line.
+fn ids_in(path: &Path) -> Result<Vec<Oid>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map(|line| Oid(line.trim().to_owned())).filter(|oid| !oid.0.is_empty()).collect()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
 /// Finds the main working tree from a linked one.
 fn main_top(common: &Path) -> Option<PathBuf> {
     // In the directory of a repo this is answered only where a setting names the tree.
@@ -198,10 +261,19 @@ fn linked(common: &Path) -> Result<Vec<Worktree>> {
     let mut worktrees = Vec::new();
     for entry in entries {
         let git_dir = entry.map_err(|e| Error::io("list", &dir, e))?.path();
-        let Ok(mut back) = fs::read(git_dir.join("gitdir")) else { continue };
+        let note = git_dir.join("gitdir");
+        let mut back = match fs::read(&note) {
+            Ok(back) => back,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            Err(e) => return Err(Error::io("read", &note, e)),
+        };
         back.truncate(back.trim_ascii_end().len());
-        let top = git_dir.join(path(back)).parent().map(Path::to_owned).filter(|top| top.exists());
-        if top.is_none() && git_dir.join("locked").exists() {
+        let exists = |path: &Path| path.try_exists().map_err(|e| Error::io("look at", path, e));
+        let top = match git_dir.join(path(back)).parent() {
+            Some(top) if exists(top)? => Some(top.to_owned()),
+            _ => None,
+        };
+        if top.is_none() && exists(&git_dir.join("locked"))? {
             return Err(Error::damaged(format!(
                 "cannot look into a linked worktree: {} is locked and its files are not here",
                 quote_path(&git_dir)
@@ -214,8 +286,10 @@ fn linked(common: &Path) -> Result<Vec<Worktree>> {
     Ok(worktrees)
 }
 
+/// Whether there may be a repo: where that cannot be told git is asked, and says why.
 fn has_git(dir: &Path) -> bool {
-    fs::symlink_metadata(dir.join(".git")).is_ok()
+    let absent = |e: io::Error| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    !fs::symlink_metadata(dir.join(".git")).is_err_and(absent)
 }
 
 fn plain_git() -> Command {

@@ -17,6 +17,7 @@ use crate::index::Index;
 use crate::pack::pack_path;
 use crate::pack::reader::{self, verify_file};
 use crate::progress::Progress;
+use crate::refs::read::is_dir;
 use crate::store::git::objects::Objects;
 use crate::store::git::{Oid, Repo};
 
@@ -45,11 +46,15 @@ impl Branches {
     }
 
     /// Takes in where the store is in a working tree of a repo.
-    pub(super) fn add_tree(&mut self, root: &Path, tree: PathBuf) {
-        let is_own = fs::canonicalize(root).ok() == fs::canonicalize(&tree).ok();
-        if !is_own && tree.is_dir() {
+    pub(super) fn add_tree(&mut self, root: &Path, tree: PathBuf) -> Result<()> {
+        if !is_dir(&tree)? {
+            return Ok(());
+        }
+        let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io("find", path, e));
+        if real(root)? != real(&tree)? {
             self.trees.push(tree);
         }
+        Ok(())
     }
 
     /// Makes the packs readable by way of the cache in `local`, and removes from it what is not

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::Store;
-use super::git::{Oid, Repo};
+use super::git::{Oid, Repo, Stamp};
 use crate::error::{Error, Result};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
@@ -39,6 +39,8 @@ pub struct Roots {
     pub metadata_pages: Vec<PageId>,
     /// Where pages are that the working tree has not.
     pub branches: Branches,
+    /// How the git repos looked before they were read.
+    stamps: Vec<Stamp>,
 }
 
 /// A version that a root has.
@@ -77,18 +79,25 @@ impl Roots {
         let own = found.pool.add_tree(store.root())?;
         found.add("the working tree", own);
         for repo in Repo::all_around(store.root())? {
+            roots.stamps.extend(repo.stamp()?);
             let mut held = Held::default();
             found.add_repo(&repo, &mut held)?;
             roots.held.extend(held.paths);
             held.metas.into_iter().for_each(|(path, blob)| roots.branches.add_pack(store.root(), &repo, &path, blob));
             let tops = repo.worktrees.iter().filter_map(|worktree| worktree.top.as_ref());
-            tops.for_each(|top| roots.branches.add_tree(store.root(), top.join(&repo.store)));
+            tops.into_iter().try_for_each(|top| roots.branches.add_tree(store.root(), top.join(&repo.store)))?;
         }
         for (folder, all) in found.pool.by_folder() {
             let sets = found.sets.get(folder).map_or(&[][..], Vec::as_slice);
             roots.judge(&found.pool, &all, sets);
         }
         Ok(roots)
+    }
+
+    /// Whether nothing was committed, switched or stashed since the roots were read. Does not ask
+    /// git, so it may be called under a lock.
+    pub fn are_current(&self) -> Result<bool> {
+        self.stamps.iter().try_fold(true, |all, stamp| Ok(all && stamp.holds()?))
     }
 
     /// Judges the versions of the artifacts of one folder, of which there are `all` records.
@@ -184,6 +193,15 @@ impl Found {
                 && let Some(commit) = commits.objects().commit(&oid)?
             {
                 found.push((name, commits.root(&commit.tree)?.concat()));
+            }
+        }
+        let (stashes, under_way) = repo.under_way()?;
+        for stash in stashes {
+            found.extend(stash_roots(&mut commits, &stash)?);
+        }
+        for oid in under_way {
+            if let Some(commit) = commits.objects().commit(&oid)? {
+                found.push(("what is being merged".to_owned(), commits.root(&commit.tree)?.concat()));
             }
         }
         commits.history(repo.history()?)?;

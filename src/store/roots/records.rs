@@ -10,7 +10,7 @@ use crate::error::{Error, Result, damaged};
 use crate::format::record::Record;
 use crate::id::RecordId;
 use crate::name::{Alias, Name};
-use crate::refs::read::{Records, parse_record_name, read_record};
+use crate::refs::read::{Records, is_dir, parse_record_name, read_record};
 use crate::store::git::Oid;
 use crate::store::git::objects::{Object, Objects};
 
@@ -182,9 +182,13 @@ fn at_home(found: (RecordId, Record), path: &Path) -> Result<(RecordId, Record),
 }
 
 fn subdirs(dir: &Path) -> Result<Vec<String>> {
-    let mut names = names(dir)?;
-    names.retain(|name| !name.starts_with('.') && dir.join(name).is_dir());
-    Ok(names)
+    let mut dirs = Vec::new();
+    for name in names(dir)? {
+        if !name.starts_with('.') && is_dir(&dir.join(&name))? {
+            dirs.push(name);
+        }
+    }
+    Ok(dirs)
 }
 
 fn names(dir: &Path) -> Result<Vec<String>> {
