@@ -149,7 +149,12 @@ impl<'a> Session<'a> {
         let write = || write::write(&self.disk, record);
         match record {
             Record::Edit(edit) if edit.delete => self.rm_reserve.spend(write),
-            Record::Condemn(_) | Record::Lift(_) => self.gc_reserve.spend(write),
+            Record::Condemn(_) | Record::Lift(_) => {
+                let id = self.gc_reserve.spend(write)?;
+                // What this session publishes next must not get the name of what it has condemned.
+                self.packs().condemned = self.store.condemned()?;
+                Ok(id)
+            }
             _ => write(),
         }
     }

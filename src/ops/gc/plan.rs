@@ -161,7 +161,10 @@ pub(super) fn choose_homes(ground: &Ground, facts: &Facts) {
             let is_kept = |place: &Place| !matches!(facts.usage(ground.marks(*place), place.pack), Use::Elsewhere | Use::Dead);
             let places: Vec<Place> = ground.census.find(ground.hash(place)).filter(is_kept).collect();
             let homes = places.iter().filter(|place| !facts.of(place.pack).is_condemned());
-            let home = homes.max_by_key(|place| (facts.of(place.pack).is_held, kept_lens[place.pack as usize], Reverse(**place)));
+            // Of equals the shorter: a run that was killed may have copied all that is needed of the other.
+            let len = |place: &Place| ground.census.packs()[place.pack as usize].len;
+            let home = homes
+                .max_by_key(|place| (facts.of(place.pack).is_held, kept_lens[place.pack as usize], Reverse(len(place)), Reverse(**place)));
             let Some(home) = home else { continue };
             places.iter().filter(|place| *place != home).for_each(|&place| {
                 ground.mark(place, ELSEWHERE);
