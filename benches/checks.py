@@ -1,0 +1,82 @@
+"""Times `art gc` and `art fsck` for docs/performance.md: on a million small files, and on the
+workloads beside `b3sum` and `art get`. Takes `art` and `b3sum` from PATH."""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import time
+
+
+def run(args, cwd):
+    """Runs a command; returns its wall seconds and its peak memory in MiB."""
+    started = time.monotonic()
+    child = subprocess.Popen(args, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"{args} ended with exit code {child.returncode}")
+    return time.monotonic() - started, usage.ru_maxrss / 1024
+
+
+def median(args, cwd, times):
+    results = [run(args, cwd) for _ in range(times)]
+    return statistics.median(wall for wall, _ in results), max(peak for _, peak in results)
+
+
+def project(root, name):
+    path = os.path.join(root, name)
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    run(["art", "init"], path)
+    return path
+
+
+def million(root, times):
+    path = project(root, "million")
+    for folder in range(1000):
+        os.makedirs(f"{path}/d/{folder:03}")
+        for number in range(1000):
+            with open(f"{path}/d/{folder:03}/{number:03}", "w") as file:
+                file.write(f"{folder * 1000 + number} unique content of a small file")
+    run(["art", "put", "big", "d"], path)
+    print("\n| 10^6 files of a chunk each | seconds | peak MiB |\n| --- | --: | --: |")
+    for command in (["gc"], ["fsck", "--quick"], ["fsck"], ["fsck", "--deep"], ["du"]):
+        wall, peak = median(["art", *command], path, times)
+        print(f"| `art {' '.join(command)}` | {wall:.2f} | {peak:.0f} |", flush=True)
+    shutil.rmtree(path)
+
+
+def workloads(root, data, times):
+    print("\n| seconds | b3sum of the packs | `fsck` | `fsck --deep` | `get` |\n| --- | --: | --: | --: | --: |")
+    for name in sorted(os.listdir(data)):
+        path = project(root, name)
+        run(["art", "put", "d", os.path.join(data, name)], path)
+        packs = [os.path.join(top, file) for part in ("packs", "meta")
+                 for top, _, files in os.walk(f"{path}/.artifacts/{part}") for file in files]
+        hashed, _ = median(["b3sum", "--num-threads", str(os.cpu_count()), *packs], path, times)
+        full, _ = median(["art", "fsck"], path, times)
+        deep, _ = median(["art", "fsck", "--deep"], path, times)
+        got = []
+        for _ in range(times):
+            got.append(run(["art", "get", "d", "out"], path)[0])
+            shutil.rmtree(f"{path}/out")
+        print(f"| {name} | {hashed:.2f} | {full:.2f} | {deep:.2f} | {statistics.median(got):.2f} |", flush=True)
+        shutil.rmtree(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", required=True, help="a folder to work in, best in memory")
+    parser.add_argument("--data", required=True, help="what workloads.py made")
+    parser.add_argument("--times", type=int, default=5)
+    args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    million(args.root, args.times)
+    workloads(args.root, args.data, args.times)
+
+
+if __name__ == "__main__":
+    main()
