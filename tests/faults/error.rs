@@ -126,7 +126,11 @@ fn judge(prepared: &Prepared, workshop: &Workshop, place: &Place, ran: &Ran, no_
     let view = View::read(&place.store()).map_err(|why| format!("{why}; {}", said()))?;
     match ran.code {
         Some(0) => {
-            view.check_within(std::slice::from_ref(&prepared.after)).map_err(|why| format!("exit 0 and {why}"))?;
+            let (shown, wanted) = match no_space {
+                true => (view.without_condemned(), prepared.after.without_condemned()),
+                false => (view.clone(), prepared.after.clone()),
+            };
+            shown.check_within(&[wanted]).map_err(|why| format!("exit 0 and {why}"))?;
             prepared.scenario.check_dest(place, workshop, true).map_err(|why| format!("exit 0 and {why}"))?;
             check_clean(&place.store())?;
         }
