@@ -8,7 +8,8 @@ use std::fmt;
 pub use super::table::Table;
 
 use super::limits::{BLOCK_RAW_LEN_MAX, CHUNK_LEN_MAX, PACK_LEN_MAX};
-use crate::id::HASH_LEN;
+use super::manifest::PageType;
+use crate::id::{ChunkId, HASH_LEN};
 
 /// Length of a pack's header.
 pub const HEADER_LEN: usize = 24;
@@ -135,6 +136,15 @@ impl PackClass {
         match self {
             PackClass::Data => 1,
             PackClass::Meta => 2,
+        }
+    }
+
+    /// Returns the hash by which such packs name these bytes; none if they are nothing that lies in
+    /// one.
+    pub fn name_of(self, bytes: &[u8]) -> Option<[u8; HASH_LEN]> {
+        match self {
+            PackClass::Data => Some(*ChunkId::of(bytes).as_bytes()),
+            PackClass::Meta => PageType::peek(bytes).map(|kind| *kind.id_of(bytes).as_bytes()),
         }
     }
 

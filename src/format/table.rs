@@ -1,6 +1,6 @@
 //! The table of a pack as a whole; "Table" in `docs/format.md`.
 
-use super::pack::{BLOCK_ROW_LEN, BlockRow, CHUNK_ROW_LEN, ChunkRow, HEADER_LEN, PackError, Trailer};
+use super::pack::{BLOCK_ROW_LEN, BlockRow, CHUNK_ROW_LEN, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Trailer};
 use crate::id::HASH_LEN;
 
 /// The table of a pack: block rows, then chunk rows sorted by hash. Keeps the bytes as read.
@@ -41,6 +41,17 @@ impl Table {
         let table = Table { bytes, block_count: trailer.block_count as usize };
         table.check(trailer.table_offset)?;
         Ok(table)
+    }
+
+    /// Finds and checks the table in the bytes of a whole pack of a class.
+    pub fn of_pack(pack: &[u8], class: PackClass) -> Result<Table, PackError> {
+        if Header::decode(pack)?.class != class {
+            return Err(PackError::Field("class"));
+        }
+        let (front, trailer) = pack.split_last_chunk::<TRAILER_LEN>().ok_or(PackError::Truncated)?;
+        let trailer = Trailer::decode(trailer, pack.len() as u64)?;
+        let table = front.get(trailer.table_offset as usize..).ok_or(PackError::Truncated)?;
+        Table::decode(table.to_vec(), &trailer)
     }
 
     fn check(&self, table_offset: u64) -> Result<(), PackError> {

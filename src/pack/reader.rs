@@ -10,11 +10,10 @@ use rustix::fs::{Mode, OFlags, open};
 use super::pack_path;
 use crate::chunk::compress::{Codec, Decoder};
 use crate::error::{Error, Result, damaged};
-use crate::format::manifest::PageType;
 use crate::format::pack::{
     BLOCK_ROW_LEN, BlockRow, CHUNK_ROW_LEN, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer,
 };
-use crate::id::{ChunkId, HASH_LEN, PackId};
+use crate::id::PackId;
 
 /// A pack that has arrived. Its file is opened when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,19 +131,12 @@ impl Pack {
             for row in rows {
                 let start = row.offset as usize;
                 let bytes = raw.get(start..start + row.len as usize).ok_or_else(|| file.damaged("a block is too short"))?;
-                if !self.is_named(bytes, &row.hash) {
+                if self.class.name_of(bytes) != Some(row.hash) {
                     return Err(file.damaged("what it holds is not what its table says"));
                 }
             }
         }
         Ok(())
-    }
-
-    fn is_named(&self, bytes: &[u8], name: &[u8; HASH_LEN]) -> bool {
-        match self.class {
-            PackClass::Data => ChunkId::of(bytes).as_bytes() == name,
-            PackClass::Meta => PageType::peek(bytes).is_some_and(|kind| kind.id_of(bytes).as_bytes() == name),
-        }
     }
 }
 

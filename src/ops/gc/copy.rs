@@ -10,9 +10,8 @@ use super::survey::Ground;
 use crate::chunk::compress::{BLOCK_RAW_LEN_TARGET, Codec, Decoder, Encoder};
 use crate::context::Context;
 use crate::error::{Error, Result, damaged};
-use crate::format::manifest::PageType;
-use crate::format::pack::{BLOCK_CHUNKS_MAX, BlockRow, ChunkRow, PackClass};
-use crate::id::{ChunkId, HASH_LEN};
+use crate::format::pack::{BLOCK_CHUNKS_MAX, BlockRow, ChunkRow};
+use crate::id::HASH_LEN;
 use crate::pack::reader::{Pack, open_regular};
 use crate::pack::writer::{BlockChunk, PackWriter};
 use crate::store::census::Place;
@@ -173,14 +172,7 @@ impl Copier<'_, '_, '_> {
     /// Returns the bytes of a chunk in the block that was read, if they are what it is called.
     fn checked(&self, row: &ChunkRow) -> Option<&[u8]> {
         let bytes = self.raw.get(row.offset as usize..row.offset as usize + row.len as usize)?;
-        self.is_named(bytes, &row.hash).then_some(bytes)
-    }
-
-    fn is_named(&self, bytes: &[u8], name: &[u8; HASH_LEN]) -> bool {
-        match self.ground.class {
-            PackClass::Data => ChunkId::of(bytes).as_bytes() == name,
-            PackClass::Meta => PageType::peek(bytes).is_some_and(|kind| kind.id_of(bytes).as_bytes() == name),
-        }
+        (self.ground.class.name_of(bytes) == Some(row.hash)).then_some(bytes)
     }
 
     fn elsewhere(&self, hash: &[u8; HASH_LEN]) -> Option<Vec<u8>> {
@@ -190,7 +182,7 @@ impl Copier<'_, '_, '_> {
             let mut bytes = Vec::new();
             let pack = &self.ground.census.packs()[place.pack as usize];
             pack.file().and_then(|mut file| file.read_part(&block, row.offset, row.len, &mut decoder, &mut bytes)).ok()?;
-            self.is_named(&bytes, hash).then_some(bytes)
+            (self.ground.class.name_of(&bytes) == Some(*hash)).then_some(bytes)
         })
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::durable::Disk;
 use crate::error::Result;
-use crate::format::manifest::PageType;
-use crate::format::pack::{HEADER_LEN, Header, PackClass, TRAILER_LEN, Table, Trailer};
+use crate::format::pack::{HEADER_LEN, Header, PackClass, Table};
 use crate::format::record::Record;
 use crate::id::{ChunkId, HASH_LEN, PackId, PageId};
 use crate::ops::fsck::blocks::Blocks;
@@ -182,7 +181,7 @@ impl<'r> Repair<'r> {
         let mut blocks = Blocks::new(census);
         for (place, hash) in places {
             if let Ok(bytes) = blocks.at(place)
-                && name_of(bytes, class) == Some(hash)
+                && class.name_of(bytes) == Some(hash)
             {
                 self.take(class, hash, bytes, gathered)?;
             }
@@ -224,7 +223,7 @@ impl<'r> Repair<'r> {
         if PackId::of(bytes) != id {
             return Ok(false);
         }
-        let Some(table) = table_of(bytes, class) else { return Ok(false) };
+        let Ok(table) = Table::of_pack(bytes, class) else { return Ok(false) };
         let path = pack_path(class, id);
         if self.outcome.fetched.iter().any(|fetched| fetched.path == path) {
             return Ok(true);
@@ -279,20 +278,5 @@ impl AtHand {
             PackClass::Data => drop(self.chunks.insert(ChunkId::from_bytes(hash), bytes.len() as u32)),
             PackClass::Meta => drop(self.pages.insert(PageId::from_bytes(hash), bytes.to_vec())),
         }
-    }
-}
-
-fn table_of(bytes: &[u8], class: PackClass) -> Option<Table> {
-    let (_, trailer) = bytes.split_last_chunk::<TRAILER_LEN>()?;
-    let trailer = Trailer::decode(trailer, bytes.len() as u64).ok()?;
-    let is_class = Header::decode(bytes.get(..HEADER_LEN)?).is_ok_and(|header| header.class == class);
-    let table = bytes.get(trailer.table_offset as usize..bytes.len() - TRAILER_LEN)?;
-    Table::decode(table.to_vec(), &trailer).ok().filter(|_| is_class)
-}
-
-fn name_of(bytes: &[u8], class: PackClass) -> Option<[u8; HASH_LEN]> {
-    match class {
-        PackClass::Data => Some(*ChunkId::of(bytes).as_bytes()),
-        PackClass::Meta => PageType::peek(bytes).map(|kind| *kind.id_of(bytes).as_bytes()),
     }
 }

@@ -2,9 +2,8 @@
 //! "Block" in `docs/format.md`.
 
 use crate::chunk::compress::{Codec, Decoder};
-use crate::format::manifest::PageType;
 use crate::format::pack::{BLOCK_CHUNKS_MAX, BLOCK_HEADER_LEN, BlockHeader, PackClass};
-use crate::id::{ChunkId, HASH_LEN};
+use crate::id::HASH_LEN;
 
 /// Blocks that lead to no other block: damage makes few, only an enemy makes more.
 const LOOSE_ENDS_MAX: usize = 4096;
@@ -55,18 +54,11 @@ fn block(
     for len in lens {
         let Some((object, after)) = rest.split_at_checked(len as usize) else { break };
         rest = after;
-        if let Some(name) = name_of(object, class) {
+        if let Some(name) = class.name_of(object) {
             each(name, object);
         }
     }
     Some(start + stored_len)
-}
-
-fn name_of(object: &[u8], class: PackClass) -> Option<[u8; HASH_LEN]> {
-    match class {
-        PackClass::Data => Some(*ChunkId::of(object).as_bytes()),
-        PackClass::Meta => PageType::peek(object).map(|kind| *kind.id_of(object).as_bytes()),
-    }
 }
 
 fn magic() -> Vec<u8> {
@@ -91,6 +83,7 @@ fn find(bytes: &[u8], from: usize, magic: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ChunkId;
 
     fn pack_of(blocks: &[&[&[u8]]]) -> Vec<u8> {
         let mut pack = vec![0; 24];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::chunk::compress::{Codec, Decoder};
 use crate::error::{Result, damaged};
-use crate::format::pack::{BlockRow, ChunkRow, PackError, TRAILER_LEN, Table, Trailer};
+use crate::format::pack::{BlockRow, ChunkRow, PackClass, Table};
 use crate::id::{HASH_LEN, PackId};
 use crate::index::Index;
 
@@ -33,7 +33,7 @@ impl BranchPages {
 
     /// Adds a pack whose bytes are what its name says. One that is no pack has no pages.
     pub(super) fn hold(&mut self, id: PackId, bytes: Vec<u8>) {
-        let Ok(table) = table_of(&bytes) else { return };
+        let Ok(table) = Table::of_pack(&bytes, PackClass::Meta) else { return };
         let at = self.held.len() as u32;
         self.places.extend((0..table.chunk_count()).map(|slot| (*table.hash(slot), at)));
         self.held.push(HeldPack { id, bytes, table });
@@ -71,11 +71,4 @@ impl HeldPack {
             }
         }
     }
-}
-
-fn table_of(bytes: &[u8]) -> Result<Table, PackError> {
-    let (front, trailer) = bytes.split_last_chunk::<TRAILER_LEN>().ok_or(PackError::Truncated)?;
-    let trailer = Trailer::decode(trailer, bytes.len() as u64)?;
-    let table = front.get(trailer.table_offset as usize..).ok_or(PackError::Truncated)?;
-    Table::decode(table.to_vec(), &trailer)
 }
