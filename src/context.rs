@@ -4,6 +4,7 @@
 use crate::format::record::{GitState, Time};
 use crate::lock::Wait;
 use crate::progress::Progress;
+use crate::run_id::RunId;
 
 /// What an operation may use and must tell. It has no default: a caller decides.
 #[derive(Clone)]
@@ -13,7 +14,7 @@ pub struct Context<'a> {
     /// The state of the git repo beside the store, if the caller knows one.
     pub git: Option<GitState>,
     /// The run that uses and makes versions.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// How many threads may work at once, at least 1.
     pub threads: usize,
     /// What to do when another process holds a lock.

@@ -20,6 +20,7 @@ pub mod pack;
 pub mod progress;
 pub mod quote;
 pub mod refs;
+pub mod run_id;
 pub mod store;
 
 pub use context::Context;

@@ -72,6 +72,11 @@ impl Lock {
         }
     }
 
+    /// Lets processes that are started from here on keep the lock for as long as they last.
+    pub fn inherit(&self) -> Result<()> {
+        rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()).map_err(|e| Error::io("keep the lock", &self.path, e.into()))
+    }
+
     /// Fails if the lock's file is no longer the one at its path: then others may hold it too.
     pub fn check(&self) -> Result<()> {
         let held = self.file.metadata().map_err(|e| Error::io("look at the lock", &self.path, e))?;

@@ -53,3 +53,9 @@ pub const DESCRIPTION_LEN_MAX: usize = 16 << 10;
 
 /// Most tags of a version.
 pub const TAGS_MAX: usize = 100;
+
+/// Longest name, host, user or remote of a run, in bytes.
+pub const RUN_TEXT_LEN_MAX: usize = 1024;
+
+/// Longest command line of a run, in bytes, each argument with one byte more.
+pub const ARGV_LEN_MAX: usize = 16 << 10;

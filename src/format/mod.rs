@@ -7,6 +7,7 @@ pub mod manifest;
 pub mod pack;
 pub mod path;
 pub mod record;
+pub mod run;
 mod table;
 
 /// The whole content of the file `format`.

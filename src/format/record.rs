@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use super::condemn::{CondemnRecord, LiftRecord};
 use super::limits::{DESCRIPTION_LEN_MAX, METADATA_DEPTH_MAX, METADATA_LEN_MAX, RECORD_LEN_MAX, TAGS_MAX};
+use super::run::RunRecord;
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Tag};
 use crate::quote::quote;
+use crate::run_id::RunId;
 
 /// The metadata of a version: a JSON object.
 pub type Metadata = BTreeMap<String, Value>;
@@ -30,6 +32,8 @@ pub enum Record {
     Condemn(CondemnRecord),
     /// Packs that are not to be removed after all.
     Lift(LiftRecord),
+    /// A step of a run.
+    Run(Box<RunRecord>),
 }
 
 /// A version of an artifact.
@@ -63,7 +67,7 @@ pub struct VersionRecord {
     pub parents: Vec<RecordId>,
     /// The run that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// Bytes of its files.
     pub size_bytes: u64,
     /// Bytes of the packs that storing it added.
@@ -238,6 +242,7 @@ impl Record {
             Record::Alias(_) => return Ok(()),
             Record::Condemn(condemn) => return condemn.check(),
             Record::Lift(lift) => return lift.check(),
+            Record::Run(run) => return run.check(),
         };
         if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_LEN_MAX) {
             return Err(RecordError::Limit("description"));
@@ -257,8 +262,7 @@ impl VersionRecord {
     /// nothing yet to take away.
     fn check_omitted(&self) -> Result<(), RecordError> {
         let is_empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
-        let members =
-            [(is_empty(&self.description), "description"), (is_empty(&self.run), "run"), (self.ttl_seconds == Some(0), "time to live")];
+        let members = [(is_empty(&self.description), "description"), (self.ttl_seconds == Some(0), "time to live")];
         members.into_iter().find(|(empty, _)| *empty).map_or(Ok(()), |(_, what)| Err(RecordError::Empty(what)))
     }
 }
@@ -299,20 +303,29 @@ fn double(value: f64) -> String {
     }
 }
 
-/// Whether an object of the record itself, or the state of git in it, has a member that is left out
-/// where it says nothing.
+/// Objects in a record whose members are the format's, and not a user's.
+const PARTS: [&str; 6] = ["end", "git", "input", "output", "reference", "start"];
+
+/// Whether the record itself, or a part of it, has a member that is left out where it says nothing.
 fn has_idle_members(record: &Value) -> bool {
     let is_idle = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
+        Value::Null => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
         _ => false,
     };
-    let git = record.get("git").and_then(Value::as_object).into_iter().flatten();
-    record.as_object().into_iter().flatten().any(|(_, value)| is_idle(value)) || git.into_iter().any(|(_, value)| value.is_null())
+    record.as_object().into_iter().flatten().any(|(name, value)| {
+        // A flag is false by being left out; only of a git repo it is said outright.
+        is_idle(value) || *value == Value::Bool(false) || (PARTS.contains(&name.as_str()) && has_idle_parts(value, &is_idle))
+    })
 }
 
-fn check_depth(metadata: &Metadata) -> Result<(), RecordError> {
+fn has_idle_parts(part: &Value, is_idle: &dyn Fn(&Value) -> bool) -> bool {
+    let mut members = part.as_object().into_iter().flatten();
+    members.any(|(name, value)| is_idle(value) || (name == "git" && has_idle_parts(value, is_idle)))
+}
+
+pub(super) fn check_depth(metadata: &Metadata) -> Result<(), RecordError> {
     fn depth(value: &Value) -> usize {
         match value {
             Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),

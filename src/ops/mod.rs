@@ -18,6 +18,7 @@ pub mod put;
 pub mod repair;
 pub mod restore;
 pub mod rm;
+pub mod run;
 pub mod show;
 pub mod show_ref;
 pub mod undelete;

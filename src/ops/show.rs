@@ -7,6 +7,7 @@ use crate::format::record::{GitState, Metadata, Time};
 use crate::id::{PageId, RecordId};
 use crate::name::{Name, Ref, Tag};
 use crate::refs::history::{History, Meaning, Version};
+use crate::run_id::RunId;
 use crate::store::Store;
 
 /// A version, with the fields of `show --json`: other tools rely on their names.
@@ -42,7 +43,7 @@ pub struct VersionInfo {
     /// The versions that it followed.
     pub parents: Vec<RecordId>,
     /// The run that made it.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// The state of the git repo when it was stored.
     pub git: Option<GitInfo>,
     /// Bytes of the packs that storing it added.
@@ -102,7 +103,7 @@ fn summary(history: &History, version: &Version) -> VersionInfo {
         size_bytes: record.size_bytes,
         file_count: record.file_count,
         parents: record.parents.clone(),
-        run: record.run.clone(),
+        run: record.run,
         git: record.git.as_ref().map(GitInfo::from),
         stored_bytes: record.stored_bytes,
         ttl_seconds: version.ttl_seconds,

@@ -4,4 +4,5 @@ pub mod condemned;
 mod edits;
 pub mod history;
 pub mod read;
+pub mod runs;
 pub mod write;

@@ -132,7 +132,7 @@ fn is_at_home(record: &Record, dir: &str) -> bool {
         Record::Version(version) => &version.artifact,
         Record::Alias(alias) => &alias.artifact,
         Record::Edit(edit) => &edit.artifact,
-        Record::Condemn(_) | Record::Lift(_) => return false,
+        Record::Condemn(_) | Record::Lift(_) | Record::Run(_) => return false,
     };
     artifact.as_str().eq_ignore_ascii_case(dir)
 }
@@ -173,7 +173,7 @@ pub fn read_record(path: &Path, hash16: &str) -> Result<Result<(RecordId, Record
     Ok(Record::decode(&line).map(|record| (id, record)).map_err(|e| e.to_string()))
 }
 
-fn subdirs(dir: &Path) -> Result<Vec<String>> {
+pub(super) fn subdirs(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for name in names_in(dir)? {
         if !name.starts_with('.') && is_dir(&dir.join(&name))? {

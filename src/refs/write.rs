@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::condemned::CONDEMN_DIR;
 use super::read::{HASH16, read_record};
+use super::runs::RUNS_DIR;
 use crate::durable::Disk;
 use crate::error::{Error, Result};
 use crate::format::record::Record;
@@ -28,6 +29,9 @@ pub fn rely_on(disk: &Disk, path: &Path) -> Result<()> {
 pub fn record_path(record: &Record, id: RecordId) -> PathBuf {
     let (artifact, folder, number) = match record {
         Record::Condemn(_) | Record::Lift(_) => return Path::new(CONDEMN_DIR).join(id.short(HASH16)),
+        Record::Run(run) => {
+            return Path::new(RUNS_DIR).join(run.run.to_string()).join(format!("{}.{}", run.seq, id.short(HASH16)));
+        }
         Record::Version(version) => (&version.artifact, PathBuf::from("versions"), version.number),
         Record::Alias(alias) => (&alias.artifact, Path::new("aliases").join(alias.alias.as_str()), alias.seq),
         Record::Edit(edit) => (&edit.artifact, PathBuf::from("edits"), edit.seq),

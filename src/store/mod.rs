@@ -10,6 +10,7 @@ pub mod put_note;
 pub mod reach;
 pub mod resolve;
 pub mod roots;
+pub mod runs;
 pub mod session;
 pub mod tree;
 pub mod walk;
@@ -30,6 +31,7 @@ use crate::quote::{quote, quote_path};
 use crate::refs::condemned::Condemned;
 use crate::refs::history::History;
 use crate::refs::read;
+use crate::refs::runs::Runs;
 use census::Census;
 
 /// The name of a store's directory.
@@ -186,6 +188,11 @@ impl Store {
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
         Ok(read::load_all(&self.root)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
+    }
+
+    /// Reads the runs, by the time of their start.
+    pub fn runs(&self) -> Result<Runs> {
+        Runs::load(&self.root)
     }
 
     /// Reads which packs are condemned.

@@ -20,6 +20,13 @@ fn commands(env: &Env) -> BTreeSet<String> {
     listed.chain(plumbing).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
+/// The subcommands that a help text lists.
+fn subcommands(help: &str) -> Vec<String> {
+    let listed = help.split("Commands:\n").nth(1).into_iter().flat_map(str::lines).take_while(|line| !line.is_empty());
+    let words = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    words.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
 /// The options that a help text lists.
 fn options_of_help(help: &str) -> BTreeSet<String> {
     let own = help.split("Global options:").next().unwrap();
@@ -50,7 +57,11 @@ fn every_option_is_documented_and_every_documented_option_is_there() {
     let env = Env::bare();
     for (command, section) in sections() {
         let help = env.art(["help", &command]).done();
-        assert_eq!(options_of_section(&section), options_of_help(&help), "art {command}");
+        let mut options = options_of_help(&help);
+        for sub in subcommands(&help) {
+            options.extend(options_of_help(&env.art(["help", &command, &sub]).done()));
+        }
+        assert_eq!(options_of_section(&section), options, "art {command}");
     }
 }
 

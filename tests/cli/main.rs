@@ -17,4 +17,7 @@ mod plumbing;
 mod prune;
 mod repair;
 mod rm;
+mod run;
+mod runs;
 mod undelete;
+mod r#use;

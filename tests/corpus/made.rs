@@ -178,7 +178,7 @@ fn version() -> VersionRecord {
         metadata_pages: vec![id(1)],
         number: 7,
         parents: vec![id(3), id(2)],
-        run: Some("0192".into()),
+        run: Some("01935f2c-7a1b-7c3d-8e4f-0123456789ab".parse().unwrap()),
         size_bytes: 11_500_000,
         stored_bytes: 4_211_903,
         tags: vec!["clean".parse().unwrap(), "prod ready".parse().unwrap()],

@@ -12,6 +12,7 @@ mod page;
 mod path;
 mod place;
 mod record;
+mod run;
 mod sample;
 mod state;
 mod tree;

@@ -715,6 +715,10 @@ def is_git(value):
     return isinstance(value, dict) and breach(value, musts, mays) is None
 
 
+def is_run(value):
+    return is_text(value) and re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value, re.ASCII) is not None
+
+
 def breach(record, musts, mays):
     """The name of a member that is missing, unknown or not of its type; None if all is right."""
     checks = musts | mays
@@ -732,7 +736,7 @@ COUNTS = {"file_count": is_number, "size_bytes": is_number, "stored_bytes": is_n
 MEMBERS = {  # kind: members that must be there, members that may be omitted
     "version": (
         {"type": is_name, "number": is_number, "manifest": is_id} | COUNTS,
-        {"git": is_git, "parents": some(is_id), "run": stated(is_text), "tags": is_tags}
+        {"git": is_git, "parents": some(is_id), "run": is_run, "tags": is_tags}
         | {"description": stated(is_description), "ttl_seconds": stated(is_number)}
         | SAID,
     ),

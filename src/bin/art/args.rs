@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use crate::commands::porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, show, undelete, verify};
+use crate::commands::porcelain::{
+    alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
+};
 use crate::error;
 
 /// Version datasets, models and any other files offline, in `.artifacts` beside your code.
@@ -59,6 +61,9 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
     Alias(alias::AliasArgs),
+    Run(Box<run::RunArgs>),
+    Runs(runs::RunsArgs),
+    Use(r#use::UseArgs),
     Rm(rm::RmArgs),
     Undelete(undelete::UndeleteArgs),
     Du(du::DuArgs),

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     No,
     /// It found damage and told so.
     Damaged,
+    /// A command that it ran ended so.
+    Code(u8),
 }
 
 /// Why a command failed.
@@ -39,6 +41,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => ExitCode::SUCCESS,
             Exit::No => ExitCode::from(code_of(ErrorKind::Failed)),
+            Exit::Code(code) => ExitCode::from(code),
             Exit::Damaged => ExitCode::from(code_of(ErrorKind::Damaged)),
         }
     }

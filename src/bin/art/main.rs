@@ -7,6 +7,7 @@ mod git;
 mod setup;
 mod span;
 mod ui;
+mod values;
 
 use std::process::ExitCode;
 

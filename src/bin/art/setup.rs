@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artstore::format::record::Time;
 use artstore::lock::Wait;
+use artstore::run_id::RunId;
 use artstore::store::STORE_DIR;
 use artstore::{Context, Error, Store};
 
@@ -13,6 +14,9 @@ use crate::args::GlobalArgs;
 use crate::error::Result;
 use crate::git;
 use crate::ui::Ui;
+
+/// The variable that names the run to add to.
+pub(crate) const RUN_VARIABLE: &str = "ART_RUN";
 
 /// The resolved global options.
 #[derive(Debug)]
@@ -55,11 +59,10 @@ impl Setup {
 
     /// Returns the context for commands that record nothing about the repo.
     pub(crate) fn context(&self) -> Result<Context<'_>> {
-        let run = std::env::var("ART_RUN").ok().filter(|run| !run.is_empty());
         Ok(Context {
             now: Time(jiff::Timestamp::now()),
             git: None,
-            run,
+            run: None,
             threads: threads()?,
             wait: self.wait,
             progress: self.ui.progress(),
@@ -67,9 +70,17 @@ impl Setup {
     }
 
     /// Returns the context for commands that record a version: with the state of the git repo
-    /// that the store's project lies in.
-    pub(crate) fn recording_context(&self, store: &Store) -> Result<Context<'_>> {
-        Ok(Context { git: git::state(store.project()), ..self.context()? })
+    /// that the store's project lies in, and the run that is added to, if any.
+    pub(crate) fn recording_context(&self, store: &Store, run: Option<&str>) -> Result<Context<'_>> {
+        let run = self.run(store, run)?;
+        Ok(Context { run, git: git::state(store.project()), ..self.context()? })
+    }
+
+    /// Finds the run to add to: the one that `--run` names, or else ART_RUN.
+    pub(crate) fn run(&self, store: &Store, named: Option<&str>) -> Result<Option<RunId>> {
+        let from_env = || std::env::var(RUN_VARIABLE).ok().filter(|run| !run.is_empty());
+        let Some(text) = named.map(str::to_owned).or_else(from_env) else { return Ok(None) };
+        Ok(Some(store.find_run(&text)?.id))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The records: those of artifacts, and those of `gc`.
+//! The records: those of artifacts, those of runs, and those of `gc`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,6 +9,7 @@ use crate::quote::escape;
 use crate::refs::condemned::{CONDEMN_DIR, Condemned, is_name};
 use crate::refs::history::History;
 use crate::refs::read::{self, Records};
+use crate::refs::runs::RUNS_DIR;
 use crate::store::Store;
 
 use super::{Finding, FindingKind};
@@ -33,6 +34,15 @@ pub(crate) fn read(store: &Store) -> AllRecords {
         all.histories.push(history);
     }
     all.count += names(&store.root().join(CONDEMN_DIR)).iter().filter(|name| is_name(name)).count() as u64;
+    match store.runs() {
+        Ok(runs) => {
+            all.count += (runs.runs.iter().map(|run| run.records.len()).sum::<usize>() + runs.damaged.len()) as u64;
+            for record in runs.damaged {
+                all.findings.push(Finding::record(record.path.as_os_str().as_encoded_bytes(), &record.why));
+            }
+        }
+        Err(error) => all.findings.push(Finding::unreadable(RUNS_DIR, &error)),
+    }
     match store.condemned() {
         Ok(condemned) => {
             for (path, why) in condemned.damaged() {

@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::format::path::EntryPath;
 use crate::format::record::Metadata;
 use crate::name::{Alias, Name, Ref, Tag};
+use crate::ops::run::check_open;
 use crate::ops::show::{VersionInfo, version_info};
 use crate::refs::history::Version;
 use crate::store::Store;
@@ -147,6 +148,7 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
         return Err(Error::usage("cannot store a version of nothing").hint("give a file or a directory, or `-` for standard input"));
     }
     record::check_type(&store.history(&options.artifact)?, options)?;
+    context.run.map(|run| check_open(store, run)).transpose()?;
     let session = Session::begin(store, context)?;
     session.note_packs();
     let stream = Mutex::new(stream);

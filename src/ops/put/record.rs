@@ -8,6 +8,7 @@ use crate::format::record::{EditRecord, Metadata, Record, VersionRecord, metadat
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::ops::alias::set_alias;
+use crate::ops::run::{write_input, write_output};
 use crate::quote::quote;
 use crate::refs::history::{History, Meaning, Version};
 use crate::store::page_writer::PageWriter;
@@ -83,6 +84,9 @@ pub(super) fn record(
             return Ok(Recorded::Moved);
         }
         session.rely_on_version(&found.history, base)?;
+        if let Some(run) = context.run {
+            write_input(session, context, run, base, None)?;
+        }
     }
     if !session.rests_hold()? {
         return Ok(Recorded::Moved);
@@ -97,6 +101,9 @@ pub(super) fn record(
         Some(version) => {
             session.rely_on_version(&history, version)?;
             update(session, context, options, &history, version, &content, latest.len() > 1)?;
+            if let Some(run) = context.run {
+                write_output(session, context, run, version)?;
+            }
             (version.id, true)
         }
         None => {
@@ -145,7 +152,7 @@ fn new_version(
         metadata_pages: content.metadata_pages,
         number,
         parents,
-        run: context.run.clone(),
+        run: context.run,
         size_bytes: content.gathered.size_bytes,
         stored_bytes: content.stored_bytes,
         tags,

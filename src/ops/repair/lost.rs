@@ -45,6 +45,7 @@ fn about(path: &Path) -> String {
     match parts[..] {
         ["refs", artifact, "versions", name] => format!("the record of version {artifact}:v{}", number(name)),
         ["refs", artifact, "aliases", alias, name] => format!("record {} of alias {artifact}:{alias}", number(name)),
+        ["runs", run, name] => format!("record {} of run {run}", number(name)),
         ["refs", artifact, "edits", name] => {
             format!("edit {} of artifact {artifact} (a deletion, an undeletion, a tag, ...)", number(name))
         }

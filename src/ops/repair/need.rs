@@ -21,6 +21,7 @@ use crate::pack::pack_path;
 use crate::refs::condemned::Condemned;
 use crate::refs::history::{History, Version};
 use crate::refs::read::{Records, parse_record_name, read_record};
+use crate::refs::runs::Runs;
 use crate::store::Store;
 
 /// What a store needs.
@@ -31,6 +32,7 @@ pub(super) struct Needs {
     bad_meta: Bad,
     pub(super) condemned: Condemned,
     pub(super) records: Vec<(Name, Records)>,
+    pub(super) runs: Runs,
     /// Files that are not what they should be, by their paths.
     pub(super) damaged: Vec<Damaged>,
     /// What cannot be read for lack of permission, and why; it is left alone.
@@ -141,6 +143,7 @@ impl Needs {
             meta,
             condemned: store.condemned()?,
             records,
+            runs: store.runs()?,
             damaged: Vec::new(),
             unreadable: Vec::new(),
             wanted: Wanted::default(),
@@ -175,7 +178,8 @@ impl Needs {
         }
         let in_refs = self.records.iter().flat_map(|(_, records)| &records.damaged).map(|record| record.path.clone());
         let in_gc = self.condemned.damaged().iter().map(|(path, _)| path.clone());
-        for path in in_refs.chain(in_gc).collect::<Vec<_>>() {
+        let in_runs = self.runs.damaged.iter().map(|record| record.path.clone());
+        for path in in_refs.chain(in_runs).chain(in_gc).collect::<Vec<_>>() {
             let mut damaged = Damaged { path, what: DamagedFile::Record };
             if read_record(&root.join(&damaged.path), &damaged.hash16()).is_ok_and(|read| read.is_ok()) {
                 damaged.what = DamagedFile::Misplaced;

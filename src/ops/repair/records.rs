@@ -80,6 +80,7 @@ impl Needs {
             here.extend(records.aliases.iter().map(|(id, _)| id.short(HASH16)));
             here.extend(records.edits.iter().map(|(id, _)| id.short(HASH16)));
         }
+        here.extend(self.runs.runs.iter().flat_map(|run| &run.records).map(|id| id.short(HASH16)));
         here
     }
 
@@ -88,7 +89,7 @@ impl Needs {
             Record::Version(version) => &version.artifact,
             Record::Alias(alias) => &alias.artifact,
             Record::Edit(edit) => &edit.artifact,
-            Record::Condemn(_) | Record::Lift(_) => return,
+            Record::Condemn(_) | Record::Lift(_) | Record::Run(_) => return,
         };
         let at = match self.records.binary_search_by(|(name, _)| name.cmp(artifact)) {
             Ok(at) => at,
@@ -102,7 +103,7 @@ impl Needs {
             Record::Version(version) => records.versions.push((id, (**version).clone())),
             Record::Alias(alias) => records.aliases.push((id, alias.clone())),
             Record::Edit(edit) => records.edits.push((id, (**edit).clone())),
-            Record::Condemn(_) | Record::Lift(_) => {}
+            Record::Condemn(_) | Record::Lift(_) | Record::Run(_) => {}
         }
     }
 }

@@ -157,6 +157,7 @@ impl Source {
             let mut names = HashMap::new();
             if let Place::Store { store, .. } = place {
                 list(&store.root().join("refs"), &mut names);
+                list(&store.root().join("runs"), &mut names);
                 list(&store.root().join(condemned::CONDEMN_DIR), &mut names);
             }
             names

@@ -169,7 +169,7 @@ fn at_home(found: (RecordId, Record), path: &Path) -> Result<(RecordId, Record),
         Record::Version(record) => (&record.artifact, record.number, in_versions),
         Record::Alias(record) => (&record.artifact, record.seq, true),
         Record::Edit(record) => (&record.artifact, record.seq, true),
-        Record::Condemn(_) | Record::Lift(_) => return Err("it is not the record that its place says".to_owned()),
+        Record::Condemn(_) | Record::Lift(_) | Record::Run(_) => return Err("it is not the record that its place says".to_owned()),
     };
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     if !fits || stem != Some(&number.to_string()) {

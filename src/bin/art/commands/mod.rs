@@ -8,7 +8,7 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, show, undelete, verify};
+use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
@@ -23,6 +23,9 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Show(args) => show::run(&args, setup),
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),
+        Command::Run(args) => run::run(&args, setup),
+        Command::Runs(args) => runs::run(&args, setup),
+        Command::Use(args) => r#use::run(&args, setup),
         Command::Rm(args) => rm::run(&args, setup),
         Command::Undelete(args) => undelete::run(&args, setup),
         Command::Du(args) => du::run(&args, setup),

@@ -72,7 +72,7 @@ fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<Stri
         lines.push(format!("  git      {}", git_line(git)));
     }
     if let Some(run) = &info.run {
-        lines.push(format!("  run      {}", escape(run.as_bytes())));
+        lines.push(format!("  run      {}", run));
     }
     for line in info.description.iter().flat_map(|text| text.lines()) {
         lines.push(format!("    {}", escape(line.as_bytes())));

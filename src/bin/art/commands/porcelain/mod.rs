@@ -15,8 +15,11 @@ pub(crate) mod put;
 pub(crate) mod repair;
 mod restored;
 pub(crate) mod rm;
+pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod undelete;
+pub(crate) mod r#use;
 pub(crate) mod verify;
 
 use artstore::refs::read::DamagedRecord;

@@ -6,18 +6,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use artstore::format::path::EntryPath;
-use artstore::format::record::Metadata;
 use artstore::ops::init::{InitOptions, init};
 use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, put};
 use artstore::quote::quote;
 use artstore::{Error, ErrorKind, Store};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::span;
 use crate::ui::show::{plural, size};
+use crate::values;
 
 /// Store a version of an artifact
 ///
@@ -81,6 +81,9 @@ pub(crate) struct PutArgs {
     /// What standard input is called in the version [default: the artifact's name]
     #[arg(long = "name", value_name = "NAME")]
     stream_name: Option<OsString>,
+    /// The run that makes it, by id or name (also: ART_RUN)
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
     /// Make a store here if there is none
     #[arg(long)]
     init: bool,
@@ -90,7 +93,7 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
     let options = options(args)?;
     let store = open(args, setup)?;
     let stream = options.stream.is_some().then(|| Box::new(io::stdin()) as Stream);
-    let outcome = put(&store, &setup.recording_context(&store)?, &options, stream)?;
+    let outcome = put(&store, &setup.recording_context(&store, args.run.as_deref())?, &options, stream)?;
     let mut out = setup.ui.out()?;
     if out.json {
         let mut value = serde_json::to_value(&outcome.version).map_err(io::Error::from)?;
@@ -129,7 +132,7 @@ fn options(args: &PutArgs) -> Result<PutOptions> {
     options.tags = args.tags.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
     options.description = args.message.clone().filter(|message| !message.is_empty());
     options.ttl_seconds = args.ttl.as_deref().map(span::parse_ttl).transpose()?;
-    options.metadata = metadata(args)?;
+    options.metadata = values::collect("metadata", "--meta", args.meta_file.as_deref(), &args.meta)?;
     options.at = args.at.as_deref().map(entry_path).transpose()?;
     options.onto = args.onto.as_deref().map(str::parse).transpose()?;
     options.remove = args.remove.iter().map(|path| entry_path(path)).collect::<artstore::Result<_>>()?;
@@ -174,33 +177,6 @@ fn checked_path(bytes: Vec<u8>) -> artstore::Result<EntryPath> {
     let shown = quote(&bytes);
     EntryPath::new(bytes)
         .map_err(|why| Error::usage(format!("bad path {shown}: {why}")).hint("give a path within the version, such as `train/labels.csv`"))
-}
-
-fn metadata(args: &PutArgs) -> Result<Metadata> {
-    let mut all = Metadata::new();
-    if let Some(file) = &args.meta_file {
-        let text = std::fs::read(file).map_err(|e| Error::io("read", file, e))?;
-        let object: Metadata = serde_json::from_slice(&text)
-            .map_err(|e| Error::usage(format!("{} does not hold a JSON object", quote(file.as_os_str().as_bytes()))).because(e))?;
-        all.extend(object);
-    }
-    for pair in &args.meta {
-        let (key, value) = pair.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            Error::usage(format!("bad metadata {}: KEY=VALUE is expected", quote(pair.as_bytes()))).hint("as in `--meta lr=0.001`")
-        })?;
-        all.insert(key.to_owned(), value_of(key, value)?);
-    }
-    Ok(all)
-}
-
-fn value_of(key: &str, text: &str) -> Result<Value> {
-    let number = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
-    if matches!(&number[..], "nan" | "inf" | "infinity") {
-        return Err(Error::usage(format!("bad metadata {}: JSON has no {text}", quote(key.as_bytes())))
-            .hint(format!("to keep the word, give it as text: `--meta '{key}=\"{text}\"'`"))
-            .into());
-    }
-    Ok(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
 }
 
 fn told(outcome: &PutOutcome) -> String {

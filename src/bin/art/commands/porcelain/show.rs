@@ -62,7 +62,7 @@ pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
         field("parent", parent.to_string());
     }
     if let Some(run) = &info.run {
-        field("run", escape(run.as_bytes()));
+        field("run", run.to_string());
     }
     if let Some(git) = &info.git {
         field("git", git_line(git));

@@ -1,0 +1,156 @@
+//! Runs: their records in `runs/`, and what these add up to; "Run records" in `docs/format.md`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::read::{DamagedRecord, read_record, record_names, subdirs};
+use crate::error::Result;
+use crate::format::record::{Metadata, Record, Time};
+use crate::format::run::{RunEnd, RunRecord, RunReference, RunStart, RunVersion};
+use crate::id::RecordId;
+use crate::run_id::RunId;
+
+/// The directory of run records, a folder a run.
+pub const RUNS_DIR: &str = "runs";
+
+/// A run: what its records add up to.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its name.
+    pub id: RunId,
+    /// How it began; none if the record that says so is not here.
+    pub start: Option<RunStart>,
+    /// When its first record was written.
+    pub started_at: Time,
+    /// How and when it ended; none if it has not, as far as this copy knows.
+    pub end: Option<(RunEnd, Time)>,
+    /// What it was configured with.
+    pub config: Metadata,
+    /// What it found out.
+    pub summary: Metadata,
+    /// The versions that it used, each once in each role, in the order of their use.
+    pub inputs: Vec<RunVersion>,
+    /// Versions that were there already and that it produced once more. Those that it made say so
+    /// themselves, in their records.
+    pub outputs: Vec<RunVersion>,
+    /// What it used that was never stored.
+    pub references: Vec<RunReference>,
+    /// One more than the highest number of its records.
+    pub next_seq: u64,
+    /// Its records, in order.
+    pub records: Vec<RecordId>,
+}
+
+/// Every run of a store, and the records that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    /// The runs, by id and so by the time of their start.
+    pub runs: Vec<Run>,
+    /// Files with a record's name that are not that record.
+    pub damaged: Vec<DamagedRecord>,
+}
+
+impl Runs {
+    /// Reads the records of all runs.
+    pub fn load(root: &Path) -> Result<Runs> {
+        let mut all = Runs::default();
+        for id in ids(root)? {
+            let (run, mut damaged) = load(root, id)?;
+            all.runs.extend(run);
+            all.damaged.append(&mut damaged);
+        }
+        Ok(all)
+    }
+
+    /// Finds a run.
+    pub fn get(&self, id: RunId) -> Option<&Run> {
+        self.runs.binary_search_by_key(&id, |run| run.id).ok().map(|at| &self.runs[at])
+    }
+}
+
+/// Lists the runs that have a folder, sorted; a folder of any other name is a stranger.
+pub fn ids(root: &Path) -> Result<Vec<RunId>> {
+    let mut ids: Vec<RunId> = subdirs(&root.join(RUNS_DIR))?.iter().filter_map(|name| name.parse().ok()).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Reads one run; none if it has no record that can be read.
+pub fn load(root: &Path, id: RunId) -> Result<(Option<Run>, Vec<DamagedRecord>)> {
+    let folder = Path::new(RUNS_DIR).join(id.to_string());
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for (name, number, hash16) in record_names(&root.join(&folder))? {
+        let path: PathBuf = folder.join(name);
+        match read_record(&root.join(&path), &hash16)? {
+            Ok((record_id, Record::Run(record))) if record.run == id && record.seq == number => records.push((record_id, *record)),
+            Ok(_) => damaged.push(DamagedRecord { path, number, is_version: false, why: "it is not the record that its name says".into() }),
+            Err(why) => damaged.push(DamagedRecord { path, number, is_version: false, why }),
+        }
+    }
+    damaged.sort_by(|a, b| a.path.cmp(&b.path));
+    let next_seq = damaged.iter().map(|record| record.number.saturating_add(1)).max();
+    let run = Run::new(id, records).map(|run| Run { next_seq: run.next_seq.max(next_seq.unwrap_or(0)), ..run });
+    Ok((run, damaged))
+}
+
+impl Run {
+    /// Adds up the records of a run: a function of their set, whatever order they are given in.
+    /// None if there are none.
+    pub fn new(id: RunId, mut records: Vec<(RecordId, RunRecord)>) -> Option<Run> {
+        records.sort_by_key(|(id, record)| (record.seq, *id));
+        records.dedup_by_key(|(id, _)| *id);
+        let mut run = Run {
+            id,
+            start: None,
+            started_at: records.first()?.1.created_at,
+            end: None,
+            config: Metadata::new(),
+            summary: Metadata::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            references: Vec::new(),
+            next_seq: records.last()?.1.seq.saturating_add(1),
+            records: records.iter().map(|(id, _)| *id).collect(),
+        };
+        for (_, record) in records {
+            run.add(record);
+        }
+        Some(run)
+    }
+
+    fn add(&mut self, record: RunRecord) {
+        // A run begins once, and what was said first holds; it ends when it was last said to.
+        self.start = self.start.take().or(record.start);
+        self.end = record.end.map(|end| (end, record.created_at)).or(self.end);
+        self.config.extend(record.config);
+        self.summary.extend(record.summary);
+        push_new(&mut self.inputs, record.input);
+        push_new(&mut self.outputs, record.output);
+        push_new(&mut self.references, record.reference);
+    }
+
+    /// Returns the name that people gave it.
+    pub fn name(&self) -> Option<&str> {
+        self.start.as_ref()?.name.as_deref()
+    }
+
+    /// Whether it used a version in a role.
+    pub fn has_input(&self, input: &RunVersion) -> bool {
+        self.inputs.contains(input)
+    }
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
+    list.extend(item.filter(|item| !list.contains(item)).into_iter().collect::<Vec<_>>());
+}
+
+/// Groups runs by what people call them.
+pub fn by_name(runs: &[Run]) -> HashMap<&str, Vec<&Run>> {
+    let mut names = HashMap::<&str, Vec<&Run>>::new();
+    for run in runs {
+        if let Some(name) = run.name() {
+            names.entry(name).or_default().push(run);
+        }
+    }
+    names
+}
