@@ -10,8 +10,11 @@ use artstore::format::pack::{
 };
 use artstore::format::path::{Bytes, EntryPath};
 use artstore::format::record::{AliasRecord, EditRecord, GitState, Metadata, Record, Time, VersionRecord};
+use artstore::format::run::{RunEnd, RunMode, RunRecord, RunReference, RunStart, RunVersion};
 use artstore::id::{FileDigest, Id};
 use serde_json::json;
+
+const RUN: &str = "01935f2c-7a1b-7c3d-8e4f-0123456789ab";
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
@@ -178,7 +181,7 @@ fn version() -> VersionRecord {
         metadata_pages: vec![id(1)],
         number: 7,
         parents: vec![id(3), id(2)],
-        run: Some("01935f2c-7a1b-7c3d-8e4f-0123456789ab".parse().unwrap()),
+        run: Some(RUN.parse().unwrap()),
         size_bytes: 11_500_000,
         stored_bytes: 4_211_903,
         tags: vec!["clean".parse().unwrap(), "prod ready".parse().unwrap()],
@@ -207,6 +210,34 @@ fn edit() -> EditRecord {
     }
 }
 
+fn run_start() -> RunRecord {
+    let start = RunStart {
+        argv: vec!["python".into(), "train.py".into()],
+        git: Some(GitState { branch: Some("main".into()), commit: Some("c0ffee".into()), dirty: true }),
+        host: Some("box".into()),
+        job_type: Some("train".parse().unwrap()),
+        mode: RunMode::Exec,
+        name: Some("größer".into()),
+        project: Some("digits".parse().unwrap()),
+        remote: Some("https://example.org/a".into()),
+        user: Some("ann".into()),
+    };
+    let config = Metadata::from([("lr".into(), json!(0.001))]);
+    RunRecord { start: Some(start), config, ..RunRecord::new(RUN.parse().unwrap(), 0, time()) }
+}
+
+fn run_step() -> RunRecord {
+    let used = RunVersion { artifact: "digits".parse().unwrap(), digest: id(4), role: Some("train".parse().unwrap()), version: id(3) };
+    RunRecord {
+        end: Some(RunEnd { exit_code: None, signal: Some(9) }),
+        output: Some(RunVersion { role: None, ..used.clone() }),
+        input: Some(used),
+        reference: Some(RunReference { digest: Some(id(2)), role: None, size_bytes: Some(7), uri: "s3://b/k".into() }),
+        summary: Metadata::from([("acc".into(), json!([1.0, null]))]),
+        ..RunRecord::new(RUN.parse().unwrap(), 3, time())
+    }
+}
+
 fn records() -> Seeds {
     let line = |record: Record| record.encode().unwrap().1;
     let (artifact, alias) = ("digits".parse().unwrap(), "best".parse().unwrap());
@@ -221,6 +252,8 @@ fn records() -> Seeds {
             line(Record::Alias(AliasRecord { alias, artifact, created_at: time(), replaces: vec![id(1)], seq: 7, target: None })),
         ),
         ("good-edit", line(Record::Edit(Box::new(edit())))),
+        ("good-run-start", line(Record::Run(Box::new(run_start())))),
+        ("good-run-step", line(Record::Run(Box::new(run_step())))),
         ("good-condemn", line(Record::Condemn(condemn))),
         ("good-lift", line(Record::Lift(lift))),
         ("bad-spaced", spaced),
