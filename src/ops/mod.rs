@@ -11,6 +11,7 @@ pub mod gc;
 pub mod hash_object;
 pub mod ignore;
 pub mod init;
+pub mod lineage;
 pub mod log;
 pub mod ls;
 pub mod prune;

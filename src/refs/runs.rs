@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::read::{DamagedRecord, read_record, record_names, subdirs};
 use crate::error::Result;
@@ -12,6 +14,9 @@ use crate::run_id::RunId;
 
 /// The directory of run records, a folder a run.
 pub const RUNS_DIR: &str = "runs";
+
+/// How many runs a thread reads at a time.
+const JOB_RUNS: usize = 64;
 
 /// A run: what its records add up to.
 #[derive(Clone, Debug)]
@@ -51,13 +56,33 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Reads the records of all runs.
-    pub fn load(root: &Path) -> Result<Runs> {
+    /// Reads the records of all runs, on so many threads.
+    pub fn load(root: &Path, threads: usize) -> Result<Runs> {
+        let ids = ids(root)?;
+        let jobs: Vec<&[RunId]> = ids.chunks(JOB_RUNS).collect();
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(at) else { break };
+                let read: Result<Vec<_>> = job.iter().map(|&id| load(root, id)).collect();
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((at, read));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads.min(jobs.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(at, _)| *at);
         let mut all = Runs::default();
-        for id in ids(root)? {
-            let (run, mut damaged) = load(root, id)?;
-            all.runs.extend(run);
-            all.damaged.append(&mut damaged);
+        for (_, read) in done {
+            for (run, mut damaged) in read? {
+                all.runs.extend(run);
+                all.damaged.append(&mut damaged);
+            }
         }
         Ok(all)
     }

@@ -190,9 +190,9 @@ impl Store {
         Ok(read::load_all(&self.root)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
     }
 
-    /// Reads the runs, by the time of their start.
-    pub fn runs(&self) -> Result<Runs> {
-        Runs::load(&self.root)
+    /// Reads the runs, by the time of their start, on so many threads.
+    pub fn runs(&self, threads: usize) -> Result<Runs> {
+        Runs::load(&self.root, threads)
     }
 
     /// Reads which packs are condemned.

@@ -27,6 +27,11 @@ impl Store {
         Ok(Resolved { history, version })
     }
 
+    /// Finds the version that a ref names in the history of its artifact, where that was read before.
+    pub fn resolve_in<'h>(&self, history: &'h History, wanted: &Ref) -> Result<&'h Version> {
+        find(history, wanted)
+    }
+
     /// Reads the history of an artifact that must be there.
     pub fn existing_history(&self, artifact: &Name) -> Result<History> {
         let history = self.history(artifact)?;

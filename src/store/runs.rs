@@ -59,7 +59,7 @@ impl Store {
                 _ => return Err(ambiguous(text, &ids)),
             }
         }
-        let all = self.runs()?;
+        let all = self.runs(1)?;
         let named: Vec<&Run> = all.runs.iter().filter(|run| run.name() == Some(text)).collect();
         match named[..] {
             [] => Err(no_run(text)),

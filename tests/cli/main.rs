@@ -12,6 +12,7 @@ mod errors;
 mod fsck;
 mod gc;
 mod init;
+mod lineage;
 mod listing;
 mod plumbing;
 mod prune;

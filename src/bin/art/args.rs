@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
+    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Run(Box<run::RunArgs>),
     Runs(runs::RunsArgs),
     Use(r#use::UseArgs),
+    Lineage(lineage::LineageArgs),
     Rm(rm::RmArgs),
     Undelete(undelete::UndeleteArgs),
     Du(du::DuArgs),

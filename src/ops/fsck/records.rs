@@ -34,7 +34,7 @@ pub(crate) fn read(store: &Store) -> AllRecords {
         all.histories.push(history);
     }
     all.count += names(&store.root().join(CONDEMN_DIR)).iter().filter(|name| is_name(name)).count() as u64;
-    match store.runs() {
+    match store.runs(1) {
         Ok(runs) => {
             all.count += (runs.runs.iter().map(|run| run.records.len()).sum::<usize>() + runs.damaged.len()) as u64;
             for record in runs.damaged {

@@ -143,7 +143,7 @@ impl Needs {
             meta,
             condemned: store.condemned()?,
             records,
-            runs: store.runs()?,
+            runs: store.runs(context.threads)?,
             damaged: Vec::new(),
             unreadable: Vec::new(),
             wanted: Wanted::default(),

@@ -5,6 +5,7 @@ mod show;
 mod start;
 mod step;
 
+pub(crate) use show::Versions;
 pub use show::{RunDetails, RunInfo, RunList, RunReferenceInfo, RunState, RunVersionInfo, list, show};
 pub use start::{StartOptions, Started, start};
 pub use step::{UseOutcome, check_open, finish, log, use_reference, use_version};

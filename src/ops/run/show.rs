@@ -127,11 +127,12 @@ pub struct RunList {
     pub damaged: Vec<DamagedRecord>,
 }
 
-/// Lists all runs in the order of their start.
-pub fn list(store: &Store) -> Result<RunList> {
+/// Lists all runs in the order of their start, reading them on so many threads.
+pub fn list(store: &Store, threads: usize) -> Result<RunList> {
     // Runs before versions: a version that a listed run produced is listed too.
-    let all = store.runs()?;
-    let versions = Versions::of(store.histories()?);
+    let all = store.runs(threads)?;
+    let histories = store.histories()?;
+    let versions = Versions::of(&histories);
     let runs = all.runs.iter().map(|run| info(store, run, &versions)).collect();
     Ok(RunList { runs, damaged: all.damaged })
 }
@@ -139,25 +140,31 @@ pub fn list(store: &Store) -> Result<RunList> {
 /// Tells all that is known of the run that a text names.
 pub fn show(store: &Store, text: &str) -> Result<RunDetails> {
     let run = store.find_run(text)?;
-    let versions = Versions::of(store.histories()?);
-    let info = info(store, &run, &versions);
-    let Some(start) = run.start else {
-        return Ok(RunDetails { info, git: None, remote: None, argv: None, host: None, user: None });
-    };
-    let argv = Some(start.argv).filter(|argv| !argv.is_empty());
-    Ok(RunDetails { info, git: start.git.as_ref().map(GitInfo::from), remote: start.remote, argv, host: start.host, user: start.user })
+    let histories = store.histories()?;
+    Ok(RunDetails::of(store, &run, &Versions::of(&histories)))
+}
+
+impl RunDetails {
+    pub(crate) fn of(store: &Store, run: &Run, versions: &Versions<'_>) -> RunDetails {
+        let info = info(store, run, versions);
+        let Some(start) = run.start.clone() else {
+            return RunDetails { info, git: None, remote: None, argv: None, host: None, user: None };
+        };
+        let argv = Some(start.argv).filter(|argv| !argv.is_empty());
+        RunDetails { info, git: start.git.as_ref().map(GitInfo::from), remote: start.remote, argv, host: start.host, user: start.user }
+    }
 }
 
 /// Every version of a store, to be found by its id and by the run that made it.
-struct Versions {
-    by_id: HashMap<RecordId, Version>,
+pub(crate) struct Versions<'h> {
+    by_id: HashMap<RecordId, &'h Version>,
     by_run: HashMap<RunId, Vec<RecordId>>,
 }
 
-impl Versions {
-    fn of(histories: Vec<History>) -> Versions {
+impl<'h> Versions<'h> {
+    pub(crate) fn of(histories: &'h [History]) -> Versions<'h> {
         let (mut by_id, mut by_run) = (HashMap::new(), HashMap::<RunId, Vec<RecordId>>::new());
-        for version in histories.into_iter().flat_map(|history| history.versions) {
+        for version in histories.iter().flat_map(|history| &history.versions) {
             if let Some(run) = version.record.run {
                 by_run.entry(run).or_default().push(version.id);
             }
@@ -191,7 +198,7 @@ impl Versions {
     }
 }
 
-fn info(store: &Store, run: &Run, versions: &Versions) -> RunInfo {
+fn info(store: &Store, run: &Run, versions: &Versions<'_>) -> RunInfo {
     let start = run.start.as_ref();
     let mut outputs: Vec<RunVersionInfo> = versions.made_by(run.id).collect();
     outputs.extend(run.outputs.iter().map(|output| versions.shown(output)));

@@ -8,7 +8,9 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
-use porcelain::{alias, cat, checkout, du, fsck, gc, get, init, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify};
+use porcelain::{
+    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
+};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
@@ -26,6 +28,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Run(args) => run::run(&args, setup),
         Command::Runs(args) => runs::run(&args, setup),
         Command::Use(args) => r#use::run(&args, setup),
+        Command::Lineage(args) => lineage::run(&args, setup),
         Command::Rm(args) => rm::run(&args, setup),
         Command::Undelete(args) => undelete::run(&args, setup),
         Command::Du(args) => du::run(&args, setup),

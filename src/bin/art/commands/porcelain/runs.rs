@@ -59,7 +59,7 @@ pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
     let project: Option<Name> = args.project.as_deref().map(str::parse).transpose()?;
     let job_type: Option<Name> = args.job_type.as_deref().map(str::parse).transpose()?;
     let store = setup.store()?;
-    let mut found = list(&store)?;
+    let mut found = list(&store, setup.context()?.threads)?;
     warn_of_damaged(setup, &found.damaged);
     found.runs.retain(|run| {
         (project.is_none() || run.project == project)
