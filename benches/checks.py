@@ -26,6 +26,16 @@ def median(args, cwd, times):
     return statistics.median(wall for wall, _ in results), max(peak for _, peak in results)
 
 
+def in_turns(commands, cwd, times):
+    """Runs commands one after the other, again and again; returns the median seconds of each."""
+    walls = [[] for _ in commands]
+    for _ in range(times):
+        for command, wall in zip(commands, walls):
+            wall.append(run(command, cwd)[0])
+            shutil.rmtree(os.path.join(cwd, "out"), ignore_errors=True)
+    return [statistics.median(wall) for wall in walls]
+
+
 def project(root, name):
     path = os.path.join(root, name)
     shutil.rmtree(path, ignore_errors=True)
@@ -50,20 +60,18 @@ def million(root, times):
 
 
 def workloads(root, data, times):
-    print("\n| seconds | b3sum of the packs | `fsck` | `fsck --deep` | `get` |\n| --- | --: | --: | --: | --: |")
+    print("\n| seconds | b3sum of the packs | `fsck` | speed of b3sum | `fsck --deep` | `get` | speed of get |")
+    print("| --- | --: | --: | --: | --: | --: | --: |")
     for name in sorted(os.listdir(data)):
         path = project(root, name)
         run(["art", "put", "d", os.path.join(data, name)], path)
         packs = [os.path.join(top, file) for part in ("packs", "meta")
                  for top, _, files in os.walk(f"{path}/.artifacts/{part}") for file in files]
-        hashed, _ = median(["b3sum", "--num-threads", str(os.cpu_count()), *packs], path, times)
-        full, _ = median(["art", "fsck"], path, times)
-        deep, _ = median(["art", "fsck", "--deep"], path, times)
-        got = []
-        for _ in range(times):
-            got.append(run(["art", "get", "d", "out"], path)[0])
-            shutil.rmtree(f"{path}/out")
-        print(f"| {name} | {hashed:.2f} | {full:.2f} | {deep:.2f} | {statistics.median(got):.2f} |", flush=True)
+        # In turns, so that what else the machine does meets each of them alike.
+        b3sum = ["b3sum", "--num-threads", str(os.cpu_count()), *packs]
+        hashed, full = in_turns([b3sum, ["art", "fsck"]], path, 5 * times)
+        deep, got = in_turns([["art", "fsck", "--deep"], ["art", "get", "d", "out"]], path, times)
+        print(f"| {name} | {hashed:.3f} | {full:.3f} | {hashed / full:.0%} | {deep:.2f} | {got:.2f} | {got / deep:.0%} |", flush=True)
         shutil.rmtree(path)
 
 

@@ -34,8 +34,13 @@ impl std::error::Error for DecodeError {}
 ///
 /// Never for the types of this crate: their lengths are known and memory is the only target.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    encode_about(value, 256)
+}
+
+/// Encodes a value that takes about so many bytes.
+fn encode_about<T: Serialize>(value: &T, len: usize) -> Vec<u8> {
     // Into a growing vector: `serialize` would measure the value first, which costs as much again.
-    let mut bytes = Vec::with_capacity(256);
+    let mut bytes = Vec::with_capacity(len);
     options().serialize_into(&mut bytes, value).expect("encoding a value with known lengths into memory cannot fail");
     bytes
 }
@@ -55,7 +60,7 @@ pub fn encoded_len<T: Serialize>(value: &T) -> u64 {
 /// against the limit, which is that of the slice.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let value: T = options().with_limit(bytes.len() as u64).reject_trailing_bytes().deserialize(bytes).map_err(DecodeError::Malformed)?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical) }
+    if encode_about(&value, bytes.len()) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical) }
 }
 
 /// Decodes what this program has encoded itself, on this machine, and has just hashed: that it is

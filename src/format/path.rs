@@ -62,6 +62,9 @@ impl EntryPath {
         if bytes.is_empty() || bytes.len() > PATH_LEN_MAX {
             return Err(PathError::Length);
         }
+        if is_plain(&bytes) {
+            return Ok(EntryPath(bytes));
+        }
         if bytes.contains(&0) {
             return Err(PathError::Nul);
         }
@@ -101,6 +104,19 @@ impl EntryPath {
     pub fn is_below(&self, dir: &[u8]) -> bool {
         self.0.len() > dir.len() && self.is_within(dir)
     }
+}
+
+/// Whether no byte is NUL and no component is empty or begins with a dot: most paths are like this,
+/// and one look at each byte tells it.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = b'/';
+    for &byte in path {
+        if byte == 0 || (before == b'/' && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 impl fmt::Display for EntryPath {

@@ -33,9 +33,10 @@ impl Row {
 }
 
 impl Run {
-    /// Makes a run of rows in any order.
+    /// Makes a run of rows in any order; where they are sorted in stretches, such as the tables of
+    /// packs, they are merged rather than sorted.
     pub(crate) fn of(mut rows: Vec<Row>) -> Run {
-        rows.sort_unstable();
+        rows.sort();
         Run { rows }
     }
 

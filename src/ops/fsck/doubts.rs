@@ -5,26 +5,21 @@ use std::collections::HashMap;
 
 use crate::format::manifest::{ChunkList, ChunkRun, Entry, EntryRows, FileBody, Page};
 use crate::id::ChunkId;
+use crate::index::run::prefix;
 
 use super::marks::{Chunks, Found};
 
 /// The chunks of some pages that cannot be had, with the lengths that are stated of them.
+#[derive(Default)]
 pub(super) struct Doubts(HashMap<(ChunkId, u32), Found>);
 
 impl Doubts {
-    /// Looks up every chunk that the pages name themselves.
-    pub(super) fn of<'p>(pages: impl Iterator<Item = &'p Page>, chunks: &Chunks<'_>) -> Doubts {
-        let mut runs: Vec<ChunkRun> = Vec::new();
-        for page in pages {
-            match page {
-                Page::Chunks(of_page) => runs.extend(of_page),
-                page => entries_of(page).iter().filter_map(Entry::file).for_each(|body| each_run(body, &mut |run| runs.push(*run))),
-            }
-        }
-        runs.sort_unstable_by_key(|run| run.chunk);
-        runs.dedup_by_key(|run| (run.chunk, run.len));
+    /// Looks up chunks that pages name.
+    pub(super) fn of(runs: &[ChunkRun], chunks: &Chunks<'_>) -> Doubts {
+        let mut order: Vec<(u64, usize)> = runs.iter().map(|run| prefix(run.chunk.as_bytes())).zip(0..).collect();
+        order.sort_unstable();
         let mut doubts = HashMap::new();
-        for run in &runs {
+        for run in order.into_iter().map(|(_, at)| &runs[at]) {
             let found = chunks.find(run);
             if found != Found::Good {
                 doubts.insert((run.chunk, run.len), found);
@@ -33,12 +28,24 @@ impl Doubts {
         Doubts(doubts)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns what was found of a chunk.
     pub(super) fn find(&self, run: &ChunkRun) -> Found {
         if self.0.is_empty() {
             return Found::Good;
         }
         self.0.get(&(run.chunk, run.len)).copied().unwrap_or(Found::Good)
+    }
+}
+
+/// Adds every chunk that a page names itself.
+pub(super) fn add_runs(page: &Page, runs: &mut Vec<ChunkRun>) {
+    match page {
+        Page::Chunks(of_page) => runs.extend(of_page),
+        page => entries_of(page).iter().filter_map(Entry::file).for_each(|body| each_run(body, &mut |run| runs.push(*run))),
     }
 }
 

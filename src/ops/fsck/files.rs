@@ -88,8 +88,8 @@ pub(super) fn check<'v>(
             let parts = parts.clone();
             scope.spawn(move || work(&parts));
         }
-        pages.visit(versions.flat_map(roots), 1, &|some| {
-            let good: Vec<Page> = some.into_iter().filter_map(|(_, page)| page.ok()).collect();
+        pages.visit(versions.flat_map(roots), 1, &|some, read| {
+            let good: Vec<Page> = some.iter().filter_map(|&key| read(key).ok()).collect();
             for entry in good.iter().flat_map(entries_of) {
                 let Some(body) = entry.file().filter(|body| body.chunks != ChunkList::Whole) else { continue };
                 if !seen.lock().unwrap_or_else(PoisonError::into_inner).insert(body.digest) {

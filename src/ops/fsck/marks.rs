@@ -67,6 +67,11 @@ impl Bad {
         }
     }
 
+    /// Whether everything counts.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn has(&self, place: Place) -> bool {
         match self.0.get(&place.pack) {
             None => false,
@@ -81,7 +86,7 @@ impl Chunks<'_> {
     pub(super) fn find(&self, run: &ChunkRun) -> Found {
         let mut found = Found::Missing;
         for place in self.census.find(run.chunk.as_bytes()) {
-            let len = self.census.row(place).map(|(row, _)| row.len);
+            let len = self.census.table(place.pack).chunk(place.slot as usize).map(|row| row.len);
             if len == Some(run.len) && !self.bad.has(place) {
                 return Found::Good;
             }

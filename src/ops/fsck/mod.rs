@@ -11,31 +11,26 @@ pub(crate) mod lacks;
 pub(crate) mod marks;
 pub(crate) mod packs;
 pub(crate) mod pages;
+mod read;
 pub(crate) mod records;
 mod span;
 mod strangers;
 pub(crate) mod verdict;
-
-use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
-use crate::id::{FileDigest, PageId, RecordId};
+use crate::id::{PageId, RecordId};
 use crate::name::Name;
-use crate::quote::quote;
-use crate::refs::history::{History, Version};
+use crate::refs::history::Version;
 use crate::store::Store;
 
 use super::entry::ShownPath;
-use facts::Measure;
 use lacks::Lacks;
 pub use lacks::{Lack, LackKind, LackState};
-use marks::{Bad, Chunks, Marks};
 use packs::Checked;
-use pages::Pages;
 use verdict::Trees;
 
 /// Lacks that are told of each version; the rest are counted.
@@ -188,17 +183,7 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
     let mut versions = Vec::new();
     if let (Some(mut data), Some(mut meta)) = (data, meta) {
         (outcome.pack_count, outcome.pack_bytes) = (data.count() + meta.count(), data.bytes() + meta.bytes());
-        let wrong_files = read_packs(store, context, options.level, &mut data, &mut meta, &records.histories, &mut findings);
-        context.progress.phase("checking versions");
-        let (nothing, no_bad) = ((HashMap::new(), HashMap::new()), Bad::default());
-        let measure = Measure {
-            chunks: Chunks { census: &data.census, bad: &data.bad, extra: &nothing.0 },
-            wrong_files: &wrong_files,
-            keep: LACKS_TOLD,
-            wanted: None,
-        };
-        let pages = Pages { census: &meta.census, bad: &no_bad, extra: &nothing.1 };
-        let mut trees = Trees::read(pages, live(&records.histories), &measure, context.threads);
+        let mut trees = read::read(store, context, options.level, &mut data, &mut meta, &records.histories, &mut findings);
         for version in records.histories.iter().flat_map(|history| &history.versions) {
             outcome.versions.push(check_version(store, version, &mut trees, &mut versions));
         }
@@ -212,44 +197,6 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
     outcome.findings.sort_by_key(|finding| finding.kind);
     outcome.ok = outcome.findings.is_empty();
     (outcome, settled)
-}
-
-/// Reads the packs as far as the level asks for; returns the files that are wrong.
-fn read_packs(
-    store: &Store,
-    context: &Context<'_>,
-    level: FsckLevel,
-    data: &mut Checked,
-    meta: &mut Checked,
-    histories: &[History],
-    findings: &mut Vec<Finding>,
-) -> HashSet<FileDigest> {
-    if level == FsckLevel::Quick {
-        return HashSet::new();
-    }
-    context.progress.expect(data.count() + meta.count(), data.bytes() + meta.bytes());
-    let (mut marks, mut files) = (None, files::Files::default());
-    if level == FsckLevel::Deep {
-        context.progress.phase("hashing files");
-        let marked = Marks::new(&data.census);
-        let pages = Pages { census: &meta.census, bad: &Bad::default(), extra: &HashMap::new() };
-        files = files::check(store, &data.census, pages, live(histories), &marked, context);
-        marks = Some(marked);
-    }
-    context.progress.all_expected();
-    context.progress.phase("hashing packs");
-    data.hash_and_mark(level, marks.as_ref(), context, findings);
-    meta.hash_and_mark(level, None, context, findings);
-    for path in files.too_long {
-        let message = format!("it has more than {} TiB: its digest was not checked", files::FILE_LEN_MAX >> 40);
-        findings.push(Finding { kind: FindingKind::Unreadable, subject: quote(path.as_bytes()), message });
-    }
-    files.wrong
-}
-
-fn live(histories: &[History]) -> impl Iterator<Item = &Version> {
-    // What a deleted version names may be gone already.
-    histories.iter().flat_map(|history| &history.versions).filter(|version| !version.deleted)
 }
 
 fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: &mut Vec<Finding>) -> VersionCheck {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::format::pack::{PackClass, PackError};
 use crate::id::PackId;
 use crate::pack::pack_path;
@@ -27,6 +27,15 @@ pub(crate) struct Checked {
     pub(super) bad: Bad,
 }
 
+/// A pack in which something is wrong.
+pub(super) struct Doubtful {
+    at: u32,
+    /// Why the file as a whole is not what its name says, if so.
+    error: Option<Error>,
+    /// What was found in it, if that was looked at.
+    contents: Option<contents::Contents>,
+}
+
 impl Checked {
     /// Lists the packs of a class and reads their tables.
     pub(crate) fn list(store: &Store, class: PackClass, threads: usize, findings: &mut Vec<Finding>) -> Option<Checked> {
@@ -47,34 +56,39 @@ impl Checked {
 
     /// Hashes every pack against its name.
     pub(crate) fn hash(&mut self, context: &Context<'_>, findings: &mut Vec<Finding>) {
-        self.hash_and_mark(FsckLevel::Full, None, context, findings);
+        let found = self.look(FsckLevel::Full, None, context);
+        self.note(found, findings);
     }
 
     /// Hashes every pack against its name; at the deep level every chunk too, but for those that
-    /// are `marked` as good already. What a damaged pack still holds that is right counts.
-    pub(super) fn hash_and_mark(&mut self, level: FsckLevel, marked: Option<&Marks>, context: &Context<'_>, findings: &mut Vec<Finding>) {
+    /// are `marked` as good already.
+    pub(super) fn look(&self, level: FsckLevel, marked: Option<&Marks>, context: &Context<'_>) -> Vec<Doubtful> {
         let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let this = &*self;
         let work = || {
-            while let Some((at, pack)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, this.census.packs().get(at)?)))
+            while let Some((at, pack)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, self.census.packs().get(at)?)))
             {
-                let hashed = pack.verify();
-                let contents = (level == FsckLevel::Deep || hashed.is_err()).then(|| contents::check(&this.census, at as u32, marked));
+                let error = pack.verify().err();
+                let contents = (level == FsckLevel::Deep || error.is_some()).then(|| contents::check(&self.census, at as u32, marked));
                 context.progress.advance(1, pack.len);
-                if hashed.is_err() || contents.as_ref().is_some_and(|contents| !contents.is_good()) {
-                    all.lock().unwrap_or_else(PoisonError::into_inner).push((at as u32, hashed.err(), contents));
+                if error.is_some() || contents.as_ref().is_some_and(|contents| !contents.is_good()) {
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push(Doubtful { at: at as u32, error, contents });
                 }
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..context.threads.min(this.census.packs().len()) {
+            for _ in 1..context.threads.min(self.census.packs().len()) {
                 scope.spawn(work);
             }
             work();
         });
         let mut found = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.sort_by_key(|(at, ..)| *at);
-        for (at, error, contents) in found {
+        found.sort_by_key(|doubtful| doubtful.at);
+        found
+    }
+
+    /// Notes what was found. What a damaged pack still holds that is right counts.
+    pub(super) fn note(&mut self, found: Vec<Doubtful>, findings: &mut Vec<Finding>) {
+        for Doubtful { at, error, contents } in found {
             let id = self.census.packs()[at as usize].id;
             let (kind, whole) = match &error {
                 Some(error) if error.kind() != ErrorKind::Damaged => (FindingKind::Unreadable, Finding::unreadable("", error).message),

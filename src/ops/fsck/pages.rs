@@ -16,10 +16,13 @@ use super::marks::Bad;
 pub(crate) type PageKey = (PageType, PageId);
 
 /// Most pages that one thread takes at once: enough for look-ups in order to be near each other.
-const JOB_PAGES_MAX: usize = 256;
+const JOB_PAGES_MAX: usize = 64;
 
-/// Takes pages and names those to go on with.
-pub(crate) type Visitor<'v> = dyn Fn(Vec<(PageKey, Result<Page, Box<Lack>>)>) -> Vec<PageKey> + Sync + 'v;
+/// Reads a page.
+pub(crate) type Read<'r> = dyn FnMut(PageKey) -> Result<Page, Box<Lack>> + 'r;
+
+/// Takes pages, reads them one by one and names those to go on with.
+pub(crate) type Visitor<'v> = dyn Fn(&[PageKey], &mut Read<'_>) -> Vec<PageKey> + Sync + 'v;
 
 /// Where pages are read from.
 #[derive(Clone, Copy)]
@@ -80,7 +83,7 @@ impl<'c> Pages<'c> {
         let work = || {
             let (mut blocks, mut found) = (Blocks::new(self.census), Vec::new());
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                found.extend(each(job.iter().map(|&key| (key, self.read(key, &mut blocks))).collect()));
+                found.extend(each(job, &mut |key| self.read(key, &mut blocks)));
             }
             below.lock().unwrap_or_else(PoisonError::into_inner).append(&mut found);
         };

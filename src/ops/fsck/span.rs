@@ -45,7 +45,8 @@ impl Span {
                 span.wrong = Some(USED_AS_DIR);
             }
             span.entries.push(path.len());
-            shared = common_len(&top[..shared], path);
+            // In order, so each has in common with the first what all between them have.
+            shared = if before.is_empty() { shared } else { shared.min(common) };
             if shared > 0 && shared < top.len() && path.get(shared) == Some(&b'/') && !span.dirs.contains(&shared) {
                 span.dirs.push(shared);
             }
@@ -81,8 +82,11 @@ fn slashes(path: &[u8]) -> impl Iterator<Item = usize> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at)
 }
 
+/// Returns how many bytes two paths have in common at their start, eight at a time.
 fn common_len(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    let same = 8 * words.take_while(|(a, b)| u64::from_ne_bytes(**a) == u64::from_ne_bytes(**b)).count();
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::format::manifest::{ChunkChild, ChunkTree, EntryChild, PageType};
 use crate::refs::history::Version;
 
-use super::doubts::Doubts;
+use super::doubts::{Doubts, add_runs};
 use super::facts::{Below, Facts, First, LongFile, Measure, Sums};
 use super::lacks::{Lack, LackKind, Lacks};
 use super::pages::{PageKey, Pages, children};
@@ -41,14 +41,21 @@ impl Trees {
     /// Reads every page below the versions.
     pub(crate) fn read<'v>(pages: Pages<'_>, versions: impl Iterator<Item = &'v Version>, measure: &Measure<'_>, threads: usize) -> Trees {
         let facts = Mutex::new(HashMap::new());
-        pages.visit(versions.flat_map(roots), threads, &|some| {
-            let doubts = Doubts::of(some.iter().filter_map(|(_, page)| page.as_ref().ok()), &measure.chunks);
-            let mut below = Vec::new();
-            let of_pages = some.into_iter().map(|(key, page)| {
-                below.extend(page.as_ref().map(children).unwrap_or_default());
-                (key, page.map(|page| Facts::of(page, measure, &doubts)))
-            });
-            let of_pages: Vec<_> = of_pages.collect();
+        pages.visit(versions.flat_map(roots), threads, &|some, read| {
+            let (mut below, mut runs) = (Vec::new(), Vec::new());
+            let mut of_page = |key: &PageKey, doubts: &Doubts| {
+                let page = read(*key)?;
+                below.extend(children(&page));
+                add_runs(&page, &mut runs);
+                Ok(Facts::of(page, measure, doubts))
+            };
+            let none = Doubts::default();
+            let mut of_pages: Vec<_> = some.iter().map(|key| (*key, of_page(key, &none))).collect();
+            let doubts = Doubts::of(&runs, &measure.chunks);
+            if !doubts.is_empty() {
+                // Seldom, so the pages are read again rather than kept until their chunks are found.
+                of_pages.iter_mut().for_each(|(key, facts)| *facts = read(*key).map(|page| Facts::of(page, measure, &doubts)));
+            }
             facts.lock().unwrap_or_else(PoisonError::into_inner).extend(of_pages);
             below
         });
