@@ -43,15 +43,24 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock on `path`, which is made if it is not there.
     pub fn take(path: &Path, mode: Mode, wait: Wait, progress: &dyn Progress) -> Result<Lock> {
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        Lock::take_opened(open, path, mode, wait, progress)
+    }
+
+    /// Takes the lock on `path` together with others and writes nothing, not even the file; none if
+    /// it is not there, for then nobody holds it.
+    pub fn share_existing(path: &Path, wait: Wait, progress: &dyn Progress) -> Result<Option<Lock>> {
+        match Lock::take_opened(|| File::open(path), path, Mode::Shared, wait, progress) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(_) if !path.exists() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_opened(open: impl Fn() -> io::Result<File>, path: &Path, mode: Mode, wait: Wait, progress: &dyn Progress) -> Result<Lock> {
         let mut started = None;
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
-                .map_err(|e| Error::io("open the lock", path, e))?;
+            let file = open().map_err(|e| Error::io("open the lock", path, e))?;
             match try_lock(&file, mode) {
                 Ok(()) => {
                     let lock = Lock { file, path: path.to_owned() };
@@ -127,6 +136,19 @@ mod tests {
         let alone = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
         assert_eq!(Lock::take(&path, Mode::Shared, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
         drop(alone);
+    }
+
+    #[test]
+    fn a_lock_that_is_there_is_shared_without_writing_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(Lock::share_existing(&path, Wait::Not, &Silent).unwrap().is_none() && !path.exists());
+        let alone = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        assert_eq!(Lock::share_existing(&path, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
+        drop(alone);
+        let shared = Lock::share_existing(&path, Wait::Not, &Silent).unwrap().unwrap();
+        assert_eq!(Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
+        drop(shared);
     }
 
     #[test]

@@ -68,8 +68,7 @@ pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<G
     store.check_features(Need::Collect)?;
     check_not_shared(store)?;
     if options.dry_run {
-        // It holds no lock, so another gc may remove what it looks at: then it looks again.
-        return dry_run(store, context, options).or_else(|_| dry_run(store, context, options));
+        return dry_run(store, context, options);
     }
     let local = local::find_or_create(store.root(), context.progress)?;
     let alone = Lock::take(&local.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
@@ -99,9 +98,12 @@ fn check_not_shared(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Plans, and changes nothing; there is no lock, so a writer may change the plan meanwhile.
+/// Plans, and changes nothing; writers may change the plan meanwhile.
 fn dry_run(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
     let local = store.local();
+    // Another gc would remove what this one looks at.
+    let share = |local: &PathBuf| Lock::share_existing(&local.join("gc"), context.wait, context.progress);
+    let _lock = local.as_ref().map(share).transpose()?;
     let now = SystemTime::from(context.now.0);
     let roots = Roots::read(store)?;
     let branches = roots.branches.peek(local.as_deref(), context.progress)?;
