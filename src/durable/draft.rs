@@ -41,6 +41,16 @@ impl Draft {
         self.temp.as_file().write_all_at(bytes, offset).map_err(|e| Error::io("write", self.temp.path(), e))
     }
 
+    /// Returns the file, for reading what was written so far at its places.
+    pub fn file(&self) -> &File {
+        self.temp.as_file()
+    }
+
+    /// Opens the file once more, for reading it from its start.
+    pub fn reopen(&self) -> io::Result<File> {
+        File::open(self.temp.path())
+    }
+
     /// Hashes what was written so far.
     pub fn hash(&self) -> Result<blake3::Hash> {
         let failed = |e: io::Error| Error::io("read", self.temp.path(), e);

@@ -6,7 +6,9 @@
 //! else copied in is told apart from one that this store's writers have confirmed: see
 //! "Publishing" in `docs/durability.md`.
 
+mod batch;
 mod confirmed;
+mod copy;
 mod draft;
 mod reserve;
 
@@ -23,6 +25,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::error::{Error, Result};
 use crate::lock::{self, Mode};
 use confirmed::{Confirmed, Look};
+pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
 pub(crate) use reserve::Reserve;
 
@@ -57,24 +60,37 @@ impl Disk {
     /// If a file is there already, `is_good` says whether it is what it should be: then it is
     /// kept and confirmed, else replaced.
     pub fn publish(&self, draft: Draft, relative: &Path, is_good: impl FnOnce(&Path) -> Result<bool>) -> Result<()> {
+        self.place(draft, relative, is_good)?;
+        self.confirm(relative)
+    }
+
+    /// The same, but not confirmed: for a pack that somebody else wrote, of which only the whole was
+    /// hashed, and not yet what it holds. Returns whether the draft has the name.
+    pub fn place(&self, draft: Draft, relative: &Path, is_good: impl FnOnce(&Path) -> Result<bool>) -> Result<bool> {
         let draft = draft.synced()?;
         let path = self.root.join(relative);
         self.make_parents(relative)?;
-        match rename_new(draft.temp.path(), &path) {
+        let placed = self.rename(draft, &path, is_good)?;
+        self.sync_parent(&path)?;
+        Ok(placed)
+    }
+
+    /// Gives a synced draft its name, or syncs what is there; its directory is for the caller.
+    fn rename(&self, draft: Draft, path: &Path, is_good: impl FnOnce(&Path) -> Result<bool>) -> Result<bool> {
+        match rename_new(draft.temp.path(), path) {
             Ok(()) => draft.disarm(),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                if is_good(&path)? {
+                if is_good(path)? {
                     drop(draft);
-                    sync_file(&path)?;
-                } else {
-                    fs::rename(draft.temp.path(), &path).map_err(|e| Error::io("publish", &path, e))?;
-                    draft.disarm();
+                    sync_file(path)?;
+                    return Ok(false);
                 }
+                fs::rename(draft.temp.path(), path).map_err(|e| Error::io("publish", path, e))?;
+                draft.disarm();
             }
-            Err(e) => return Err(Error::io("publish", &path, e)),
+            Err(e) => return Err(Error::io("publish", path, e)),
         }
-        self.sync_parent(&path)?;
-        self.confirm(relative)
+        Ok(true)
     }
 
     /// Makes a directory, and those above it in the store, durably.

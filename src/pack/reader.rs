@@ -212,6 +212,15 @@ pub fn verify_file(path: &Path, id: PackId) -> Result<()> {
     if PackId::from(hasher.finalize()) == id { Ok(()) } else { Err(damaged("pack", &id.short(16), "its bytes do not match its name")) }
 }
 
+/// Checks the table of an open pack of a class against its trailer, and every row's bounds.
+pub fn check_table(file: &File, len: u64, class: PackClass) -> Result<(), PackError> {
+    match read_table(file, len, class) {
+        Ok(_) => Ok(()),
+        Err(ReadTableError::Pack(why)) => Err(why),
+        Err(ReadTableError::Io(e)) => Err(PackError::Unreadable(e.kind())),
+    }
+}
+
 /// Lists the packs of a class by their file names, sorted; files with other names are strangers.
 pub fn list(root: &Path, class: PackClass) -> Result<Vec<PackId>> {
     let dir = root.join(class.dir());
@@ -235,7 +244,8 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")) }
 }
 
-fn read_names(dir: &Path) -> Result<Vec<String>> {
+/// Lists the names in a directory; none if it is not there.
+pub(crate) fn read_names(dir: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),

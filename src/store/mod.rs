@@ -1,6 +1,7 @@
 //! An open store: its layout, its packs, its records.
 
 pub mod census;
+pub mod files;
 pub(crate) mod git;
 pub(crate) mod local;
 pub mod object;
