@@ -22,6 +22,7 @@ pub mod rm;
 pub mod run;
 pub mod show;
 pub mod show_ref;
+pub mod sync;
 pub mod undelete;
 pub mod verify;
 pub mod verify_pack;

@@ -35,36 +35,63 @@ impl Condemned {
     /// Reads all records of the store at `root`. A pack is condemned if one condemn record lists
     /// it which no lift record lifts for it.
     pub fn load(root: &Path) -> Result<Condemned> {
+        Condemned::load_with(root, &[])
+    }
+
+    /// The same, with the records of another copy among them; those that cannot be read are passed
+    /// over.
+    pub fn load_with(root: &Path, others: &[Vec<u8>]) -> Result<Condemned> {
         let mut condemned = Condemned::default();
-        let mut lifted = HashSet::new();
-        let mut listed = Vec::new();
+        let mut records: Vec<(RecordId, Record)> =
+            others.iter().filter_map(|line| Some((RecordId::of(line), Record::decode(line).ok()?))).collect();
         for name in names_in(&root.join(CONDEMN_DIR))? {
             if !is_name(&name) {
                 continue;
             }
             let path = Path::new(CONDEMN_DIR).join(&name);
             match read_record(&root.join(&path), &name)? {
-                Ok((id, Record::Condemn(record))) => {
-                    listed.extend(packs(&record.data, &record.meta).map(|(class, pack)| (class, pack, id)));
-                }
-                Ok((_, Record::Lift(record))) => {
-                    for pack in packs(&record.data, &record.meta) {
-                        lifted.extend(record.lifts.iter().map(|&lifts| (pack, lifts)));
-                    }
-                }
+                Ok((id, record @ (Record::Condemn(_) | Record::Lift(_)))) => records.push((id, record)),
                 Ok(_) => condemned.damaged.push((path, "it is not the record that its place says".to_owned())),
                 Err(why) => condemned.damaged.push((path, why)),
             }
         }
+        condemned.add(&records);
+        condemned.damaged.sort();
+        Ok(condemned)
+    }
+
+    /// Adds up records: of another copy, say.
+    pub fn of(lines: &[Vec<u8>]) -> Condemned {
+        let records: Vec<_> = lines.iter().filter_map(|line| Some((RecordId::of(line), Record::decode(line).ok()?))).collect();
+        let mut condemned = Condemned::default();
+        condemned.add(&records);
+        condemned
+    }
+
+    fn add(&mut self, records: &[(RecordId, Record)]) {
+        let mut lifted = HashSet::new();
+        let mut listed = Vec::new();
+        for (id, record) in records {
+            match record {
+                Record::Condemn(record) => listed.extend(packs(&record.data, &record.meta).map(|(class, pack)| (class, pack, *id))),
+                Record::Lift(record) => {
+                    for pack in packs(&record.data, &record.meta) {
+                        lifted.extend(record.lifts.iter().map(|&lifts| (pack, lifts)));
+                    }
+                }
+                _ => {}
+            }
+        }
         for (class, pack, record) in listed {
             if !lifted.contains(&((class, pack), record)) {
-                let entry = condemned.by_pack.entry(pack_path(class, pack));
+                let entry = self.by_pack.entry(pack_path(class, pack));
                 entry.or_insert_with(|| Condemnation { class, pack, records: Vec::new() }).records.push(record);
             }
         }
-        condemned.by_pack.values_mut().for_each(|condemnation| condemnation.records.sort_unstable());
-        condemned.damaged.sort();
-        Ok(condemned)
+        for condemnation in self.by_pack.values_mut() {
+            condemnation.records.sort_unstable();
+            condemnation.records.dedup();
+        }
     }
 
     /// Returns what condemns the pack at a path relative to the store, if anything does.

@@ -13,6 +13,7 @@ mod full;
 mod read_only;
 #[path = "../support/mod.rs"]
 mod support;
+mod sync;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

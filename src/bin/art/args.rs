@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
+    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync, undelete,
+    r#use, verify,
 };
 use crate::error;
 
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     Prune(prune::PruneArgs),
     Fsck(fsck::FsckArgs),
     Repair(repair::RepairArgs),
+    Sync(sync::SyncArgs),
+    Push(push::PushArgs),
+    Pull(pull::PullArgs),
     #[command(hide = true)]
     RevParse(rev_parse::RevParseArgs),
     #[command(hide = true)]

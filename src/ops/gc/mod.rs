@@ -7,6 +7,7 @@
 
 mod apply;
 mod copy;
+mod dispensable;
 mod facts;
 mod outcome;
 mod plan;
@@ -28,6 +29,7 @@ use crate::store::put_note::PutNotes;
 use crate::store::roots::{BranchPages, Roots};
 use crate::store::session::Session;
 use crate::store::{Need, Store, local};
+pub(crate) use dispensable::dispensable;
 use facts::Facts;
 pub use outcome::{CondemnedPack, GcOutcome, Orphans, PackFile, WaitingPack};
 use plan::{Copies, DeletePlan, Grace};

@@ -9,7 +9,8 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
-    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, put, repair, rm, run, runs, show, undelete, r#use, verify,
+    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync, undelete,
+    r#use, verify,
 };
 
 /// Runs a command.
@@ -36,6 +37,9 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Prune(args) => prune::run(&args, setup),
         Command::Fsck(args) => fsck::run(&args, setup),
         Command::Repair(args) => repair::run(&args, setup),
+        Command::Sync(args) => sync::run(&args, setup),
+        Command::Push(args) => push::run(&args, setup),
+        Command::Pull(args) => pull::run(&args, setup),
         Command::RevParse(args) => rev_parse::run(&args, setup),
         Command::HashObject(args) => hash_object::run(&args, setup),
         Command::CatObject(args) => cat_object::run(&args, setup),

@@ -1,0 +1,285 @@
+//! `art sync`, `art push`, `art pull`: the union of two copies of a store, by files.
+//!
+//! What travels is whole packs, and then records. Both copies are listed (`plan`), and what one lacks
+//! is moved class by class (`transfer`) between two sides (`side`): directories (`dir`) or an `art` on
+//! another computer (`remote`). A part of a store is what some versions need (`part`, `gather`).
+//! "Copies" in `docs/durability.md` argues what an interruption leaves.
+
+mod dir;
+mod gather;
+mod incomplete;
+mod outcome;
+mod part;
+mod plan;
+pub(crate) mod side;
+mod transfer;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::context::Context;
+use crate::durable::CopyBy;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::pack::PackClass;
+use crate::name::Ref;
+use crate::ops::init::{InitOptions, init};
+use crate::quote::quote_path;
+use crate::store::files::{FileClass, StoreFile, StorePath};
+use crate::store::{Need, STORE_DIR, Store};
+use dir::Dir;
+pub use incomplete::IncompleteVersion;
+use incomplete::incomplete;
+pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
+use plan::{Listing, PACKS};
+use side::{Files, Hash, SelectedRecord, Side, Wanted, restless, store_at};
+use transfer::{Transfer, transfer};
+
+/// How often packs may vanish from a copy while it is read.
+const TRIES: usize = 8;
+
+/// Which way files go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// To the other copy.
+    Push,
+    /// From the other copy.
+    Pull,
+}
+
+/// What [`sync`] is to do.
+#[derive(Clone, Debug, Default)]
+pub struct SyncOptions {
+    /// Which way files go.
+    pub direction: Direction,
+    /// The versions that go, with what they need; all of the store if there are none. Not both ways.
+    pub versions: Vec<Ref>,
+    /// Whether all versions of the artifacts that are named go.
+    pub all_versions: bool,
+    /// Whether to tell only, and move nothing.
+    pub dry_run: bool,
+    /// Whether to make a store at the other end, if there is none.
+    pub init: bool,
+}
+
+/// Where another copy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OtherCopy {
+    /// In a directory: a store, or a project with one.
+    Dir(PathBuf),
+}
+
+/// Makes two copies of a store equal, or brings one what the other has; a file that is there is
+/// never changed. Fails before anything is written if either is damaged, of a newer format, or
+/// needs what this program does not know.
+///
+/// Cost: lists both copies; reads and hashes what travels.
+pub fn sync(store: &Store, context: &Context<'_>, other: &OtherCopy, options: &SyncOptions) -> Result<SyncOutcome> {
+    store.check_features(Need::Write)?;
+    let here = Dir::new(store, store.root(), context, CopyBy::Pieces);
+    match other {
+        OtherCopy::Dir(dir) => {
+            let there_store = open(dir, context, options)?;
+            if here.is_same(&there_store) {
+                return Err(Error::usage(format!("cannot sync with {}: it is this very store", quote_path(dir)))
+                    .hint("name the directory of another copy"));
+            }
+            there_store.check_features(Need::Write)?;
+            let there = Dir::new(&there_store, dir, context, CopyBy::Pieces);
+            Run { here: &here, there: &there, here_store: store, there_store: Some(&there_store), context, options }.run()
+        }
+    }
+}
+
+/// Opens the store in a directory, or makes one there.
+fn open(dir: &Path, context: &Context<'_>, options: &SyncOptions) -> Result<Store> {
+    let root = store_at(dir);
+    let error = match Store::open(&root) {
+        Ok(store) => return Ok(store),
+        Err(error) => error,
+    };
+    let is_missing = error.kind() == ErrorKind::NotFound || is_empty_dir(&root);
+    if is_missing && options.init && !options.dry_run {
+        let root = if dir.ends_with(STORE_DIR) { dir.to_owned() } else { dir.join(STORE_DIR) };
+        let root = std::path::absolute(&root).map_err(|e| Error::io("find", &root, e))?;
+        init(&root, &InitOptions::default(), context.progress)?;
+        return Store::open(&root);
+    }
+    if is_missing {
+        return Err(Error::not_found(format!("cannot find a store at {}", quote_path(dir)))
+            .hint("`--init` makes one there; see that the disk or share is mounted"));
+    }
+    Err(error)
+}
+
+fn is_empty_dir(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+struct Run<'r> {
+    here: &'r Dir<'r>,
+    there: &'r dyn Side,
+    here_store: &'r Store,
+    there_store: Option<&'r Store>,
+    context: &'r Context<'r>,
+    options: &'r SyncOptions,
+}
+
+/// What went one way.
+#[derive(Default)]
+struct OneWay {
+    /// What arrived, or would.
+    arrived: Vec<StoreFile>,
+    refused: Vec<(StorePath, String)>,
+    /// Packs that the other copy has removed, and that nothing needs.
+    withheld: u64,
+}
+
+impl Run<'_> {
+    fn run(&self) -> Result<SyncOutcome> {
+        let mut outcome = SyncOutcome::new(self.there.name(), self.options.dry_run);
+        let ways = match (self.options.direction, self.options.versions.is_empty()) {
+            (Direction::Both, true) => self.both()?,
+            (Direction::Both, false) => return Err(Error::usage("cannot sync a part both ways").hint("push or pull it")),
+            (direction, true) => vec![(direction, self.whole(direction, &mut self.list()?)?)],
+            (direction, false) => vec![(direction, self.part(direction)?)],
+        };
+        for (direction, way) in &ways {
+            let (from, store) = match direction {
+                Direction::Push => (Files::name(self.here), self.there_store.unwrap_or(self.here_store)),
+                _ => (self.there.name(), self.here_store),
+            };
+            let moved = Moved::of(&way.arrived, way.withheld);
+            for (path, message) in &way.refused {
+                outcome.damaged.push(DamagedFile { path: path.to_string(), from: from.clone(), message: message.clone() });
+            }
+            let records: Vec<StorePath> = way.arrived.iter().map(|file| file.path.clone()).filter(is_version).collect();
+            if !self.options.dry_run && !records.is_empty() {
+                outcome.incomplete.extend(incomplete(store, self.context, &records)?);
+            }
+            match direction {
+                Direction::Push => outcome.pushed = Some(moved),
+                _ => outcome.pulled = Some(moved),
+            }
+        }
+        // What was cut off in one copy and has come whole from the other is mended.
+        let arrived: HashSet<String> = ways.iter().flat_map(|(_, way)| way.arrived.iter().map(|file| file.path.to_string())).collect();
+        outcome.damaged.retain(|damaged| !arrived.contains(&damaged.path));
+        outcome.ok = outcome.damaged.is_empty();
+        Ok(outcome)
+    }
+
+    fn list(&self) -> Result<(Listing, Listing)> {
+        self.context.progress.phase("listing both copies");
+        Ok((Listing::of(self.here)?, Listing::of(self.there)?))
+    }
+
+    /// Moves both ways. If packs were removed here, first the other copy learns what was deleted:
+    /// it can tell then that nothing needs them.
+    fn both(&self) -> Result<Vec<(Direction, OneWay)>> {
+        let mut listings = self.list()?;
+        let (here, there) = &listings;
+        let is_removed_here = !here.removed(there, &there.without(here)).is_empty();
+        let order = if is_removed_here { [Direction::Push, Direction::Pull] } else { [Direction::Pull, Direction::Push] };
+        order.into_iter().map(|direction| Ok((direction, self.whole(direction, &mut listings)?))).collect()
+    }
+
+    fn sides(&self, direction: Direction) -> (&dyn Side, &dyn Side) {
+        if direction == Direction::Push { (self.here, self.there) } else { (self.there, self.here) }
+    }
+
+    /// Moves all that one copy lacks.
+    fn whole(&self, direction: Direction, (here, there): &mut (Listing, Listing)) -> Result<OneWay> {
+        let (from, to) = self.sides(direction);
+        let (from_has, to_has) = if direction == Direction::Push { (here, there) } else { (there, here) };
+        let (mut way, mut done) = (OneWay::default(), Transfer::default());
+        for _ in 0..TRIES {
+            let mut files = from_has.without(to_has);
+            let removed = to_has.removed(from_has, &files);
+            if !removed.is_empty() {
+                self.context.progress.phase("asking what removed packs are needed for");
+                // What cannot be told is needed.
+                let unneeded = from.dispensable(&removed, &to_has.records).unwrap_or_default();
+                files.retain(|file| !unneeded.contains(&file.path));
+                way.withheld = unneeded.len() as u64;
+            }
+            files.retain(|file| done.refused.iter().all(|(path, _)| *path != file.path));
+            let (packs, records): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.path.class().pack().is_some());
+            self.expect(packs.iter().chain(&records));
+            if self.options.dry_run {
+                way.arrived = [packs, records].concat();
+                return Ok(way);
+            }
+            transfer(from, to, &packs, self.context, &mut done)?;
+            to_has.add(&done.arrived);
+            if std::mem::take(&mut done.gone).is_empty() {
+                transfer(from, to, &records, self.context, &mut done)?;
+                to_has.add(&done.arrived);
+                (way.arrived, way.refused) = (done.arrived, done.refused);
+                return Ok(way);
+            }
+            // `gc` has removed packs there: what was needed of them lies in others.
+            from_has.list_packs_again(from)?;
+        }
+        Err(restless(&from.name()))
+    }
+
+    /// Moves some versions and what they need.
+    fn part(&self, direction: Direction) -> Result<OneWay> {
+        let (from, to) = self.sides(direction);
+        self.context.progress.phase("reading what the versions need");
+        let refs = self.options.versions.iter().map(ToString::to_string).collect();
+        let selection = from.select(&Wanted { refs, all_versions: self.options.all_versions })?;
+        let mut to_has = Listing::of(to)?;
+        let (mut way, mut done) = (OneWay::default(), Transfer::default());
+        for _ in 0..TRIES {
+            let mut packs = Vec::new();
+            for class in PACKS.into_iter().filter_map(FileClass::pack) {
+                let lacking = lacking(to, class, selection.hashes(class))?;
+                packs.extend(from.gather(class, &lacking, &to_has.condemned())?);
+            }
+            packs.retain(|file| !to_has.has(file) && done.refused.iter().all(|(path, _)| *path != file.path));
+            let records = records(&selection.records, &to_has);
+            self.expect(packs.iter().chain(&records));
+            if self.options.dry_run {
+                way.arrived = [packs, records].concat();
+                return Ok(way);
+            }
+            transfer(from, to, &packs, self.context, &mut done)?;
+            to_has.add(&done.arrived);
+            if std::mem::take(&mut done.gone).is_empty() {
+                transfer(from, to, &records, self.context, &mut done)?;
+                (way.arrived, way.refused) = (done.arrived, done.refused);
+                return Ok(way);
+            }
+        }
+        Err(restless(&from.name()))
+    }
+
+    fn expect<'f>(&self, files: impl Iterator<Item = &'f StoreFile>) {
+        let (count, bytes) = files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.len));
+        self.context.progress.expect(count, bytes);
+        self.context.progress.all_expected();
+    }
+}
+
+fn is_version(path: &StorePath) -> bool {
+    path.class() == FileClass::Version
+}
+
+/// Returns those of some chunks or pages that a copy lacks.
+fn lacking(to: &dyn Side, class: PackClass, hashes: &[Hash]) -> Result<Vec<Hash>> {
+    let lacks = to.lacks(class, hashes)?;
+    Ok(hashes.iter().zip(lacks).filter(|(_, lacks)| *lacks).map(|(hash, _)| *hash).collect())
+}
+
+/// Returns the records that a copy lacks and that may travel: those whose version is there or
+/// travels as well.
+fn records(selected: &[SelectedRecord], to_has: &Listing) -> Vec<StoreFile> {
+    let travelling: HashSet<String> = selected.iter().map(|record| record.file.path.key()).collect();
+    let is_known = |path: &StorePath| to_has.has_name(path) || travelling.contains(&path.key());
+    let may = |record: &&SelectedRecord| record.needs.as_ref().is_none_or(is_known);
+    selected.iter().filter(may).map(|record| record.file.clone()).filter(|file| !to_has.has(file)).collect()
+}
