@@ -1,6 +1,7 @@
 //! An open store: its layout, its packs, its records.
 
 pub mod census;
+pub mod compare;
 pub mod files;
 pub(crate) mod git;
 pub(crate) mod local;

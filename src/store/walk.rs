@@ -67,6 +67,35 @@ impl Store {
         walk
     }
 
+    /// Opens a page of entries, or of such pages, that its parent lists, and checks that it is
+    /// what the parent says. Its own level is given: 0 for entries.
+    pub(super) fn entry_rows(&self, child: &EntryChild, level: u32) -> Result<EntryRows> {
+        let wrong = |why| damaged("page", &child.page.short(16), why);
+        let (rows, first) = if level == 0 {
+            let Page::Entries(entries) = self.read_page(child.page, PageType::Entries)? else {
+                return Err(wrong("it is a page of another kind"));
+            };
+            let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.kind.size_bytes()));
+            if (entries.len() as u64, bytes) != (child.entries, child.bytes) {
+                return Err(wrong("it has not as many entries or bytes as its parent says"));
+            }
+            let first = entries.first().map(|entry| entry.path.clone());
+            (EntryRows::Entries(entries), first)
+        } else {
+            let Page::EntryIndex(index) = self.read_page(child.page, PageType::EntryIndex)? else {
+                return Err(wrong("it is a page of another kind"));
+            };
+            let entries = index.rows.iter().try_fold(0u64, |sum, row| sum.checked_add(row.entries));
+            let bytes = index.rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.bytes));
+            if index.level != level || entries != Some(child.entries) || bytes != child.bytes {
+                return Err(wrong("its level, count or bytes are not what its parent says"));
+            }
+            let first = index.rows.first().map(|row| row.first.clone());
+            (EntryRows::Index(index), first)
+        };
+        if first.as_ref() == Some(&child.first) { Ok(rows) } else { Err(wrong("it does not begin where its parent says")) }
+    }
+
     /// Calls `each` for the chunks of a file in order, and checks that they are as long as it.
     pub fn chunk_runs(&self, path: &EntryPath, body: &FileBody, each: &mut dyn FnMut(ChunkRun) -> Result<()>) -> Result<()> {
         match &body.chunks {
@@ -184,33 +213,11 @@ impl EntryWalk<'_> {
 
     fn descend(&mut self, child: &EntryChild) -> Result<()> {
         // `open` holds one list for each level above the page that is opened now.
-        let level = self.level - self.open.len() as u32;
-        let wrong = |why| damaged("page", &child.page.short(16), why);
-        let first = if level == 0 {
-            let Page::Entries(entries) = self.store.read_page(child.page, PageType::Entries)? else {
-                return Err(wrong("it is a page of another kind"));
-            };
-            let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.kind.size_bytes()));
-            if (entries.len() as u64, bytes) != (child.entries, child.bytes) {
-                return Err(wrong("it has not as many entries or bytes as its parent says"));
-            }
-            let first = entries.first().map(|entry| entry.path.clone());
-            self.entries = entries.into_iter();
-            first
-        } else {
-            let Page::EntryIndex(index) = self.store.read_page(child.page, PageType::EntryIndex)? else {
-                return Err(wrong("it is a page of another kind"));
-            };
-            let entries = index.rows.iter().try_fold(0u64, |sum, row| sum.checked_add(row.entries));
-            let bytes = index.rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.bytes));
-            if index.level != level || entries != Some(child.entries) || bytes != child.bytes {
-                return Err(wrong("its level, count or bytes are not what its parent says"));
-            }
-            let first = index.rows.first().map(|row| row.first.clone());
-            self.open.push(index.rows.into_iter());
-            first
-        };
-        if first.as_ref() == Some(&child.first) { Ok(()) } else { Err(wrong("it does not begin where its parent says")) }
+        match self.store.entry_rows(child, self.level - self.open.len() as u32)? {
+            EntryRows::Entries(entries) => self.entries = entries.into_iter(),
+            EntryRows::Index(index) => self.open.push(index.rows.into_iter()),
+        }
+        Ok(())
     }
 
     fn check(&mut self, entry: &Entry) -> Result<()> {

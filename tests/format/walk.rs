@@ -22,8 +22,8 @@ use crate::tree::{built, files};
 
 /// A store that holds pages in one raw meta pack, each named as it should be.
 #[derive(Default)]
-struct Shelf {
-    pages: BTreeMap<PageId, Vec<u8>>,
+pub(crate) struct Shelf {
+    pub(crate) pages: BTreeMap<PageId, Vec<u8>>,
 }
 
 impl Shelf {
@@ -33,7 +33,7 @@ impl Shelf {
         id
     }
 
-    fn open(&self) -> (tempfile::TempDir, Store) {
+    pub(crate) fn open(&self) -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("format"), "artstore 1\n").unwrap();
         let blocks: Vec<([u8; 32], u32)> = self.pages.iter().map(|(id, bytes)| (*id.as_bytes(), bytes.len() as u32)).collect();
