@@ -5,6 +5,7 @@
 
 mod alias;
 mod cat;
+mod diff;
 mod docs;
 mod du;
 mod env;

@@ -9,8 +9,8 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
-    alias, cat, checkout, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync, undelete,
-    r#use, verify,
+    alias, cat, checkout, diff, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync,
+    undelete, r#use, verify,
 };
 
 /// Runs a command.
@@ -24,6 +24,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Ls(args) => ls::run(&args, setup),
         Command::Log(args) => log::run(&args, setup),
         Command::Show(args) => show::run(&args, setup),
+        Command::Diff(args) => diff::run(&args, setup),
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),
         Command::Run(args) => run::run(&args, setup),

@@ -1,0 +1,206 @@
+//! `art diff`
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use artstore::name::Ref;
+use artstore::ops::diff::{Against, Change, ChangeKind, DiffOptions, DiffOutcome, diff};
+use artstore::ops::entry::EntryInfo;
+use artstore::quote::escape;
+use artstore::{Error, ErrorKind, Store};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::error::{Exit, Result};
+use crate::setup::Setup;
+use crate::ui::out::Out;
+use crate::ui::show::{plural, size};
+
+/// The widest bar of `--stat`.
+const BAR_MAX: u64 = 30;
+
+/// Tell how a version differs from another, or from a directory
+///
+/// Of two versions only what differs is read; of a directory every file.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --path config --exit-code"
+)]
+pub(crate) struct DiffArgs {
+    /// The version to start from; a bare NAME is its latest
+    #[arg(value_name = "REF")]
+    left: String,
+    /// Another version, or a directory; `./NAME` is always a directory
+    #[arg(value_name = "REF|DIR")]
+    right: OsString,
+    /// Only what is PATH or lies below it; may be repeated
+    #[arg(long, value_name = "PATH")]
+    path: Vec<OsString>,
+    /// Show a bar for the bytes of each entry
+    #[arg(long, conflicts_with = "name_only")]
+    stat: bool,
+    /// Show only the paths
+    #[arg(long)]
+    name_only: bool,
+    /// Exit with 1 if anything differs
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
+    let left: Ref = args.left.parse()?;
+    let store = setup.store()?;
+    let right = against(&store, &args.right)?;
+    let paths = args.path.iter().map(|path| path.clone().into_vec()).collect();
+    let outcome = diff(&store, &setup.context()?, &DiffOptions { left, right, paths })?;
+    let mut out = setup.ui.out()?;
+    if out.json {
+        out.value(&value(&outcome)?)?;
+    } else if args.name_only {
+        for change in &outcome.entries {
+            out.line(change.path.to_string())?;
+        }
+    } else {
+        tell(&outcome, args.stat, &mut out)?;
+    }
+    out.done()?;
+    Ok(if args.exit_code && !outcome.is_same() { Exit::No } else { Exit::Done })
+}
+
+/// Tells a directory from a version: what has a `/` or is all dots is one; any other is a version
+/// if there is one of that name, and else a directory if there is one.
+fn against(store: &Store, typed: &OsString) -> Result<Against> {
+    let dir = PathBuf::from(typed);
+    let bytes = typed.as_bytes();
+    if bytes.contains(&b'/') || !bytes.is_empty() && bytes.iter().all(|byte| *byte == b'.') {
+        return match dir.is_dir() {
+            true => Ok(Against::Dir(dir)),
+            false => {
+                let shown = escape(bytes);
+                Err(Error::not_found(format!("cannot compare with '{shown}': it is not a directory"))
+                    .hint("give a version or a directory")
+                    .into())
+            }
+        };
+    }
+    let found = match typed.to_str() {
+        Some(text) => text.parse::<Ref>().and_then(|reference| store.resolve(&reference).map(|_| reference)),
+        None => Err(Error::usage(format!("bad version '{}'", escape(bytes)))),
+    };
+    match found {
+        Ok(reference) => Ok(Against::Version(reference)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Usage) && dir.is_dir() => Ok(Against::Dir(dir)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn value(outcome: &DiffOutcome) -> Result<Value> {
+    let mut value = serde_json::to_value(outcome).map_err(std::io::Error::from)?;
+    value["same"] = json!(outcome.is_same());
+    for (name, kind) in KINDS {
+        value[name] = json!(outcome.count(kind));
+    }
+    Ok(value)
+}
+
+const KINDS: [(&str, ChangeKind); 5] = [
+    ("added", ChangeKind::Added),
+    ("removed", ChangeKind::Removed),
+    ("changed", ChangeKind::Changed),
+    ("renamed", ChangeKind::Renamed),
+    ("mode", ChangeKind::Mode),
+];
+
+fn tell(outcome: &DiffOutcome, with_bars: bool, out: &mut Out) -> Result<()> {
+    if outcome.is_same() {
+        return out.line(format!("same: {} and {}", outcome.left, outcome.right));
+    }
+    let names: Vec<String> = outcome.entries.iter().map(name).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(60);
+    let most = outcome.entries.iter().map(|change| bytes(&change.old).saturating_add(bytes(&change.new))).max().unwrap_or(0);
+    for (change, name) in outcome.entries.iter().zip(&names) {
+        let bar = if with_bars { bar(change, most) } else { String::new() };
+        let line = format!("{} {name:<width$}  {}{bar}", letter(change.change), sizes(change));
+        out.line(line.trim_end())?;
+    }
+    for record in &outcome.records {
+        let shown = |value: &Value| if value.is_null() { "-".to_owned() } else { escape(value.to_string().as_bytes()) };
+        out.line(format!("* {}: {} -> {}", escape(record.field.as_bytes()), shown(&record.old), shown(&record.new)))?;
+    }
+    out.line(summary(outcome))
+}
+
+/// Returns the letter of a change, as git and jj have it.
+fn letter(change: ChangeKind) -> char {
+    match change {
+        ChangeKind::Added => 'A',
+        ChangeKind::Removed => 'D',
+        ChangeKind::Changed | ChangeKind::Mode => 'M',
+        ChangeKind::Renamed => 'R',
+    }
+}
+
+fn name(change: &Change) -> String {
+    match &change.from {
+        Some(from) => format!("{from} => {}", change.path),
+        None => change.path.to_string(),
+    }
+}
+
+fn sizes(change: &Change) -> String {
+    let one = |info: &EntryInfo| match info.kind {
+        "file" => size(info.size_bytes.unwrap_or(0)),
+        kind => kind.to_owned(),
+    };
+    let mut text = match (&change.old, &change.new) {
+        (Some(old), Some(new)) if one(old) != one(new) => format!("{} -> {}", one(old), one(new)),
+        (Some(info), None) | (_, Some(info)) => one(info),
+        (None, None) => String::new(),
+    };
+    if let (Some(old), Some(new)) = (&change.old, &change.new) {
+        match (old.kind == "file" && new.kind == "file", old.executable, new.executable) {
+            (true, false, true) => text.push_str(", mode +x"),
+            (true, true, false) => text.push_str(", mode -x"),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Draws the bytes of an entry: `-` for what it had, `+` for what it has.
+fn bar(change: &Change, most: u64) -> String {
+    if !matches!(change.change, ChangeKind::Added | ChangeKind::Removed | ChangeKind::Changed) || most == 0 {
+        return String::new();
+    }
+    let marks = |info: &Option<EntryInfo>| match bytes(info) {
+        0 => 0,
+        bytes => (u128::from(bytes) * u128::from(BAR_MAX) / u128::from(most)).max(1) as usize,
+    };
+    format!(" {}{}", "+".repeat(marks(&change.new)), "-".repeat(marks(&change.old)))
+}
+
+fn bytes(info: &Option<EntryInfo>) -> u64 {
+    info.as_ref().filter(|info| info.kind == "file").and_then(|info| info.size_bytes).unwrap_or(0)
+}
+
+fn summary(outcome: &DiffOutcome) -> String {
+    let counts = KINDS.iter().map(|(name, kind)| (outcome.count(*kind), name)).filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
+    let mut text = match outcome.entries.len() as u64 {
+        0 => format!("{} -> {}: equal content", outcome.left, outcome.right),
+        1 => format!("{} -> {}: 1 entry differs ({})", outcome.left, outcome.right, counts.join(", ")),
+        all => format!("{} -> {}: {all} entries differ ({})", outcome.left, outcome.right, counts.join(", ")),
+    };
+    if !outcome.entries.is_empty() {
+        text.push_str(&format!(", {} -> {}", size(outcome.left_bytes), size(outcome.right_bytes)));
+    }
+    if let Some(new) = outcome.new_chunk_bytes.filter(|_| outcome.right_bytes > 0) {
+        let share = u128::from(new) * 100 / u128::from(outcome.right_bytes);
+        text.push_str(&format!(", {} of it new chunks ({share} %)", size(new)));
+    }
+    if !outcome.records.is_empty() {
+        text.push_str(&format!(", {}", plural(outcome.records.len() as u64, "other difference")));
+    }
+    text
+}

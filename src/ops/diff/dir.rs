@@ -1,0 +1,68 @@
+//! A version beside a directory.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::format::path::EntryPath;
+use crate::id::PageId;
+use crate::ops::entry::{EntryInfo, ShownPath};
+use crate::ops::restore::dest::Dest;
+use crate::ops::restore::survey::{Content, State, compare_all, content_of, extras};
+use crate::store::Store;
+
+use super::{Change, is_wanted, shown};
+
+/// Lists how a directory differs from a version; nothing is believed of the times of files.
+pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, dir: &Path, prefixes: &[Vec<u8>]) -> Result<Vec<Change>> {
+    let mut dest = Dest::open(dir)?;
+    let wanted: Vec<EntryPath> =
+        prefixes.iter().filter(|prefix| !prefix.is_empty()).map(|prefix| path_of(prefix)).collect::<Result<_>>()?;
+    let wanted = if wanted.len() < prefixes.len() { Vec::new() } else { wanted };
+    let totals = store.read_manifest(manifest)?;
+    context.progress.phase("comparing");
+    context.progress.expect(totals.file_count, totals.size_bytes);
+    context.progress.all_expected();
+    let mut changes = Vec::new();
+    compare_all(store, manifest, &wanted, &dest, context, &mut |entry, state| {
+        let there = match state {
+            State::Same => return Ok(()),
+            State::Missing => None,
+            State::WrongMode => {
+                let (path, info) = shown(&entry);
+                Some((path, EntryInfo { executable: !info.executable, ..info }))
+            }
+            State::Differs(content) => Some((entry.path.clone(), info_of(dir, &entry.path, content)?)),
+        };
+        changes.extend(Change::new(Some(shown(&entry)), there));
+        Ok(())
+    })?;
+    for (path, _) in extras(store, manifest, dir, context)?.into_iter().filter(|(path, _)| is_wanted(path, prefixes)) {
+        let content = content_of(&mut dest, &path)?;
+        let info = info_of(dir, &path, content)?;
+        changes.extend(Change::new(None, Some((path, info))));
+    }
+    Ok(changes)
+}
+
+fn info_of(dir: &Path, path: &EntryPath, content: Content) -> Result<EntryInfo> {
+    let none =
+        EntryInfo { path: ShownPath::new(path.as_bytes()), kind: "dir", size_bytes: None, digest: None, executable: false, target: None };
+    Ok(match content {
+        Content::File(digest) => {
+            let place = dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
+            let meta = fs::symlink_metadata(&place).map_err(|e| Error::io("read", &place, e))?;
+            let executable = meta.mode() & 0o111 != 0;
+            EntryInfo { kind: "file", size_bytes: Some(meta.len()), digest: Some(digest), executable, ..none }
+        }
+        Content::Symlink(target) => EntryInfo { kind: "symlink", target: Some(ShownPath::new(&target).path), ..none },
+        Content::Other => none,
+    })
+}
+
+fn path_of(bytes: &[u8]) -> Result<EntryPath> {
+    EntryPath::new(bytes).map_err(|why| Error::usage(why.to_string()))
+}

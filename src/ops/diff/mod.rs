@@ -1,0 +1,192 @@
+//! `art diff`: how a version differs from another, or from a directory.
+
+mod dir;
+mod pairs;
+mod record;
+mod share;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::format::manifest::Entry;
+use crate::format::path::EntryPath;
+use crate::name::Ref;
+use crate::store::Store;
+use crate::store::compare::Differing;
+use crate::store::resolve::Resolved;
+
+use super::entry::{EntryInfo, ShownPath, no_such_path, parse_path};
+pub use record::RecordChange;
+
+/// What a version is compared with.
+#[derive(Clone, Debug)]
+pub enum Against {
+    /// Another version.
+    Version(Ref),
+    /// A directory, of which every file is hashed.
+    Dir(PathBuf),
+}
+
+/// What is compared.
+#[derive(Clone, Debug)]
+pub struct DiffOptions {
+    /// The version that differences start from.
+    pub left: Ref,
+    /// What it is compared with.
+    pub right: Against,
+    /// Paths that the comparison is limited to, as typed; none for all.
+    pub paths: Vec<Vec<u8>>,
+}
+
+/// How an entry differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// Only the right side has it.
+    Added,
+    /// Only the left side has it.
+    Removed,
+    /// Its bytes, its kind or its target.
+    Changed,
+    /// A file of the same bytes stands under another path.
+    Renamed,
+    /// Only the executable bit.
+    Mode,
+}
+
+/// One entry that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// How.
+    pub change: ChangeKind,
+    /// Where: on the right side, or on the left one if it was removed.
+    #[serde(flatten)]
+    pub shown: ShownPath,
+    /// The same path, exactly.
+    #[serde(skip)]
+    pub path: EntryPath,
+    /// Where a renamed file was.
+    #[serde(skip)]
+    pub from: Option<EntryPath>,
+    /// The entry on the left side.
+    pub old: Option<EntryInfo>,
+    /// The entry on the right side.
+    pub new: Option<EntryInfo>,
+}
+
+/// How two sides differ.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DiffOutcome {
+    /// The left version, `NAME:vN`.
+    pub left: String,
+    /// The right version, or the directory.
+    pub right: String,
+    /// What differs, in order of the paths.
+    pub entries: Vec<Change>,
+    /// Bytes of the differing files of the left side.
+    pub left_bytes: u64,
+    /// Bytes of the differing files of the right side.
+    pub right_bytes: u64,
+    /// Bytes of the chunks, each once, that differing files of the right version have and those of
+    /// the left do not; none for a directory.
+    pub new_chunk_bytes: Option<u64>,
+    /// How what is said of two versions differs: description, tags, aliases, metadata.
+    pub records: Vec<RecordChange>,
+}
+
+impl DiffOutcome {
+    /// Whether nothing was found to differ.
+    pub fn is_same(&self) -> bool {
+        self.entries.is_empty() && self.records.is_empty()
+    }
+
+    /// Counts the entries that differ in one way.
+    pub fn count(&self, change: ChangeKind) -> u64 {
+        self.entries.iter().filter(|entry| entry.change == change).count() as u64
+    }
+}
+
+impl Change {
+    /// Makes the change from what one side has to what the other has; none if nothing differs.
+    fn new(left: Option<(EntryPath, EntryInfo)>, right: Option<(EntryPath, EntryInfo)>) -> Option<Change> {
+        let change = match (&left, &right) {
+            (None, None) => return None,
+            (None, Some(_)) => ChangeKind::Added,
+            (Some(_), None) => ChangeKind::Removed,
+            (Some((from, _)), Some((to, _))) if from != to => ChangeKind::Renamed,
+            (Some((_, old)), Some((_, new))) if is_same_file(old, new) => ChangeKind::Mode,
+            (Some(_), Some(_)) => ChangeKind::Changed,
+        };
+        let from = left.as_ref().filter(|_| change == ChangeKind::Renamed).map(|(path, _)| path.clone());
+        let path = right.as_ref().or(left.as_ref()).map(|(path, _)| path.clone())?;
+        let shown = ShownPath::new(path.as_bytes());
+        Some(Change { change, shown, path, from, old: left.map(|(_, info)| info), new: right.map(|(_, info)| info) })
+    }
+}
+
+/// Compares a version with another, or with a directory. Of two versions only the pages that
+/// differ are read; of a directory every file that the version has, and those that it does not.
+/// What `.artignore` files leave out of a directory is no difference.
+pub fn diff(store: &Store, context: &Context<'_>, options: &DiffOptions) -> Result<DiffOutcome> {
+    let left = store.resolve(&options.left)?;
+    let prefixes: Vec<Vec<u8>> = options.paths.iter().map(|path| parse_path(path)).collect::<Result<_>>()?;
+    let mut outcome = match &options.right {
+        Against::Version(right) => versions(store, &left, &store.resolve(right)?, &prefixes)?,
+        Against::Dir(dir) => {
+            let changes = dir::changes(store, context, left.version.record.manifest, dir, &prefixes)?;
+            let right = crate::quote::escape(std::os::unix::ffi::OsStrExt::as_bytes(dir.as_os_str()));
+            DiffOutcome { right, entries: pairs::pair(changes), ..DiffOutcome::default() }
+        }
+    };
+    outcome.left = left.version.full_name();
+    let bytes = |info: &Option<EntryInfo>| info.as_ref().filter(|info| info.kind == "file").and_then(|info| info.size_bytes).unwrap_or(0);
+    outcome.left_bytes = outcome.entries.iter().fold(0, |sum, change| bytes(&change.old).saturating_add(sum));
+    outcome.right_bytes = outcome.entries.iter().fold(0, |sum, change| bytes(&change.new).saturating_add(sum));
+    Ok(outcome)
+}
+
+fn versions(store: &Store, left: &Resolved, right: &Resolved, prefixes: &[Vec<u8>]) -> Result<DiffOutcome> {
+    let (a, b) = (left.version.record.manifest, right.version.record.manifest);
+    for prefix in prefixes {
+        let is_in = |manifest| -> Result<bool> { Ok(store.entries(manifest)?.within(prefix).next().transpose()?.is_some()) };
+        if !is_in(a)? && !is_in(b)? {
+            return Err(no_such_path(prefix, &left.version.full_name()));
+        }
+    }
+    let mut share = share::Share::default();
+    let mut changes = Vec::new();
+    for differing in store.compare_entries(a, b)? {
+        let (old, new) = match differing? {
+            Differing::Removed(old) => (Some(old), None),
+            Differing::Added(new) => (None, Some(new)),
+            Differing::Changed(old, new) => (Some(old), Some(new)),
+        };
+        if !old.iter().chain(&new).any(|entry| is_wanted(&entry.path, prefixes)) {
+            continue;
+        }
+        share.add(store, old.as_ref(), new.as_ref())?;
+        changes.extend(Change::new(old.as_ref().map(shown), new.as_ref().map(shown)));
+    }
+    Ok(DiffOutcome {
+        right: right.version.full_name(),
+        entries: pairs::pair(changes),
+        new_chunk_bytes: Some(share.new_bytes()),
+        records: if prefixes.is_empty() { record::changes(store, left, right)? } else { Vec::new() },
+        ..DiffOutcome::default()
+    })
+}
+
+fn is_wanted(path: &EntryPath, prefixes: &[Vec<u8>]) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| path.is_within(prefix))
+}
+
+fn shown(entry: &Entry) -> (EntryPath, EntryInfo) {
+    (entry.path.clone(), entry.into())
+}
+
+fn is_same_file(old: &EntryInfo, new: &EntryInfo) -> bool {
+    old.kind == "file" && new.kind == "file" && old.digest == new.digest
+}

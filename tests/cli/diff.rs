@@ -1,0 +1,99 @@
+//! `art diff`
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::env::Env;
+
+/// A store with two versions that differ in every way there is.
+fn two_versions() -> Env {
+    let env = Env::new();
+    for (path, content) in [("gone", "gone\n"), ("keep", "same\n"), ("run", "#!\n"), ("text", "one\n"), ("old/name", "moved\n")] {
+        env.write(&format!("d/{path}"), content);
+    }
+    env.art(["put", "d", "d", "--meta", "lr=0.1", "-m", "first"]).done();
+    fs::remove_file(env.project().join("d/gone")).unwrap();
+    fs::remove_dir_all(env.project().join("d/old")).unwrap();
+    fs::set_permissions(env.project().join("d/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    env.write("d/text", "one, two\n");
+    env.write("d/new/name", "moved\n");
+    env.write("d/added", "added here\n");
+    env.art(["put", "d", "d", "--meta", "lr=0.2", "-m", "first", "--alias", "best"]).done();
+    env
+}
+
+const ENTRIES: &str = "\
+A added                 11 B
+D gone                  5 B
+R old/name => new/name  6 B
+M run                   3 B, mode +x
+M text                  4 B -> 9 B
+";
+
+#[test]
+fn two_versions_are_compared_entry_by_entry() {
+    let env = two_versions();
+    let records = "* aliases: [] -> [\"best\"]\n* metadata.lr: 0.1 -> 0.2\n";
+    let summary = "d:v0 -> d:v1: 5 entries differ (1 added, 1 removed, 1 changed, 1 renamed, 1 mode), 18 B -> 29 B, \
+                   20 B of it new chunks (68 %), 2 other differences\n";
+    assert_eq!(env.art(["diff", "d:v0", "d"]).done(), format!("{ENTRIES}{records}{summary}"));
+    assert_eq!(env.art(["diff", "d:v0", "d", "--name-only"]).done(), "added\ngone\nnew/name\nrun\ntext\n");
+    assert_eq!(env.art(["diff", "d", "d:best"]).done(), "same: d:v1 and d:v1\n");
+}
+
+#[test]
+fn the_exit_code_tells_only_when_asked() {
+    let env = two_versions();
+    assert_eq!(env.art(["diff", "d:v0", "d"]).code, Some(0));
+    assert_eq!(env.art(["diff", "d:v0", "d", "--exit-code"]).code, Some(1));
+    assert_eq!(env.art(["diff", "d", "d", "--exit-code"]).code, Some(0));
+    assert_eq!(env.art(["diff", "d:v0", "d", "--path", "keep", "--exit-code"]).code, Some(0));
+}
+
+#[test]
+fn bars_show_what_came_and_went() {
+    let env = two_versions();
+    let stat = env.art(["diff", "d:v0", "d", "--stat", "--path", "text", "--path", "gone"]).done();
+    assert!(stat.starts_with("D gone  5 B -----------\nM text  4 B -> 9 B ++++++++++++++++++++---------\n"), "{stat}");
+    assert!(env.art(["diff", "d:v0", "d", "--stat", "--name-only"]).failed(2).contains("cannot be used with"));
+}
+
+#[test]
+fn json_tells_both_sides_of_each_entry() {
+    let env = two_versions();
+    let ran = env.art(["diff", "d:v0", "d", "--json"]);
+    let value = ran.json();
+    assert_eq!((&value["left"], &value["right"], &value["same"]), (&json!("d:v0"), &json!("d:v1"), &json!(false)));
+    let counts = ["added", "removed", "changed", "renamed", "mode"].map(|name| value[name].as_u64().unwrap());
+    assert_eq!(counts, [1; 5]);
+    let renamed = &value["entries"][2];
+    assert_eq!(
+        (&renamed["change"], &renamed["path"], &renamed["old"]["path"]),
+        (&json!("renamed"), &json!("new/name"), &json!("old/name"))
+    );
+    assert_eq!(value["records"][1], json!({ "field": "metadata.lr", "old": 0.1, "new": 0.2 }));
+    assert_eq!(value["new_chunk_bytes"], json!(20));
+}
+
+#[test]
+fn a_directory_is_compared_as_it_is() {
+    let env = two_versions();
+    assert_eq!(env.art(["diff", "d", "./d", "--exit-code"]).done(), "same: d:v1 and ./d\n");
+    let summary = "d:v0 -> ./d: 5 entries differ (1 added, 1 removed, 1 changed, 1 renamed, 1 mode), 18 B -> 29 B\n";
+    assert_eq!(env.art(["diff", "d:v0", "./d"]).done(), format!("{ENTRIES}{summary}"));
+    env.write("d/.artignore", "*.tmp\n");
+    env.write("d/x.tmp", "1");
+    assert_eq!(env.art(["diff", "d", "./d", "--name-only"]).done(), ".artignore\n");
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let env = two_versions();
+    assert!(env.art(["diff", "d:v9", "d"]).failed(3).contains("cannot find"));
+    assert!(env.art(["diff", "d", "nothing"]).failed(3).contains("cannot find artifact 'nothing'"));
+    assert!(env.art(["diff", "d", "./nothing"]).failed(3).contains("cannot compare with './nothing': it is not a directory"));
+    assert!(env.art(["diff", "d:v0", "d", "--path", "nope"]).failed(3).contains("cannot find path 'nope'"));
+    assert!(env.art(["diff", "d:v0", "d", "--path", "/text"]).failed(2).contains("bad path"));
+}
