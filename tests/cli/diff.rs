@@ -89,6 +89,17 @@ fn a_directory_is_compared_as_it_is() {
 }
 
 #[test]
+fn a_directory_in_the_place_of_a_file_reads_as_in_a_version() {
+    let env = two_versions();
+    fs::remove_file(env.project().join("d/keep")).unwrap();
+    env.write("d/keep/inside", "x");
+    let entries = "D keep         5 B\nA keep/inside  1 B\n";
+    assert!(env.art(["diff", "d", "./d"]).done().starts_with(entries));
+    env.art(["put", "d", "d"]).done();
+    assert!(env.art(["diff", "d~1", "d"]).done().starts_with(entries));
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let env = two_versions();
     assert!(env.art(["diff", "d:v9", "d"]).failed(3).contains("cannot find"));

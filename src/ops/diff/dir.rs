@@ -35,7 +35,7 @@ pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, di
                 let (path, info) = shown(&entry);
                 Some((path, EntryInfo { executable: !info.executable, ..info }))
             }
-            State::Differs(content) => Some((entry.path.clone(), info_of(dir, &entry.path, content)?)),
+            State::Differs(content) => info_of(dir, &entry.path, content)?.map(|info| (entry.path.clone(), info)),
         };
         changes.extend(Change::new(Some(shown(&entry)), there));
         Ok(())
@@ -43,24 +43,27 @@ pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, di
     for (path, _) in extras(store, manifest, dir, context)?.into_iter().filter(|(path, _)| is_wanted(path, prefixes)) {
         let content = content_of(&mut dest, &path)?;
         let info = info_of(dir, &path, content)?;
-        changes.extend(Change::new(None, Some((path, info))));
+        changes.extend(Change::new(None, info.map(|info| (path, info))));
     }
     Ok(changes)
 }
 
-fn info_of(dir: &Path, path: &EntryPath, content: Content) -> Result<EntryInfo> {
+/// Tells what is there as an entry; none of what no version lists: a FIFO, or a directory that is
+/// not empty, of which only what lies in it is listed.
+fn info_of(dir: &Path, path: &EntryPath, content: Content) -> Result<Option<EntryInfo>> {
+    let place = dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
     let none =
         EntryInfo { path: ShownPath::new(path.as_bytes()), kind: "dir", size_bytes: None, digest: None, executable: false, target: None };
-    Ok(match content {
+    Ok(Some(match content {
         Content::File(digest) => {
-            let place = dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
             let meta = fs::symlink_metadata(&place).map_err(|e| Error::io("read", &place, e))?;
             let executable = meta.mode() & 0o111 != 0;
             EntryInfo { kind: "file", size_bytes: Some(meta.len()), digest: Some(digest), executable, ..none }
         }
         Content::Symlink(target) => EntryInfo { kind: "symlink", target: Some(ShownPath::new(&target).path), ..none },
-        Content::Other => none,
-    })
+        Content::Other if fs::read_dir(&place).is_ok_and(|mut inside| inside.next().is_none()) => none,
+        Content::Other => return Ok(None),
+    }))
 }
 
 fn path_of(bytes: &[u8]) -> Result<EntryPath> {
