@@ -1,4 +1,4 @@
-"""Times `art gc` and `art fsck` for docs/performance.md: on a million small files, and on the
+"""Times `art gc`, `art fsck` and drafts for docs/performance.md: on a million small files, and on the
 workloads beside `b3sum` and `art get`. Takes `art` and `b3sum` from PATH."""
 
 import argparse
@@ -56,7 +56,39 @@ def million(root, times):
     for command in (["gc"], ["fsck", "--quick"], ["fsck"], ["fsck", "--deep"], ["du"]):
         wall, peak = median(["art", *command], path, times)
         print(f"| `art {' '.join(command)}` | {wall:.2f} | {peak:.0f} |", flush=True)
+    drafts(path, times)
     shutil.rmtree(path)
+
+
+def drafts(path, times):
+    """One file of the million changes: put the directory again, or only the file onto the version."""
+    print("\n| one of 10^6 files changed | seconds | peak MiB | bytes written | files opened |\n| --- | --: | --: | --: | --: |")
+    os.makedirs(f"{path}/one")
+    whole = (["art", "put", "big", "d"], f"{path}/d/500/500")
+    draft = (["art", "put", "big", "one", "--onto", "big", "--at", "500"], f"{path}/one/500")
+    for label, (command, file) in (("`put` of the directory", whole), ("`put --onto` of the file", draft)):
+        walls, peaks, sizes, opened = [], [], [], 0
+        for number in range(times + 1):
+            with open(file, "w") as out:
+                out.write(f"{label}, changed {number} times")
+            before = stored(path)
+            if number < times:
+                wall, peak = run(command, path)
+                walls, peaks = walls + [wall], peaks + [peak]
+            else:
+                trace = f"{path}/trace"
+                run(["strace", "-f", "-o", trace, "-e", "trace=openat", *command], path)
+                with open(trace) as lines:
+                    opened = sum(" = -1 " not in line and "openat(" in line for line in lines)
+            sizes.append(stored(path) - before)
+        wall = statistics.median(walls)
+        print(f"| {label} | {wall:.3f} | {max(peaks):.0f} | {max(sizes)} | {opened} |", flush=True)
+
+
+def stored(path):
+    """Returns the bytes of all files that sync."""
+    parts = (f"{path}/.artifacts/{part}" for part in ("packs", "meta", "refs"))
+    return sum(os.lstat(os.path.join(top, file)).st_size for part in parts for top, _, files in os.walk(part) for file in files)
 
 
 def workloads(root, data, times):

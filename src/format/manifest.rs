@@ -147,7 +147,7 @@ pub enum ChunkList {
 }
 
 /// The root of the tree of a long chunk list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkTree {
     /// Height of the root above the lowest pages: 0 for a [`Page::Chunks`].
     pub level: u32,

@@ -2,6 +2,7 @@
 
 pub mod census;
 pub mod compare;
+pub mod draft;
 pub mod files;
 pub(crate) mod git;
 pub(crate) mod local;

@@ -90,18 +90,47 @@ impl<T: TreeKind> TreeBuilder<T> {
         self.put_rows(pages, sink)
     }
 
+    /// Whether a level, 0 being that of all rows, is too long for the root for certain.
+    pub(super) fn is_cut(&self, level: u32) -> bool {
+        match level.checked_sub(1) {
+            None => self.rows.cut,
+            Some(at) => self.levels.get(at as usize).is_some_and(|level| level.cut),
+        }
+    }
+
+    /// Whether the next row begins a page of a level that is cut, because a page was added just
+    /// before.
+    pub(super) fn is_fresh(&self, level: u32) -> bool {
+        self.rows.rows.is_empty() && self.levels.iter().take(level as usize).all(|level| level.rows.is_empty())
+    }
+
+    /// Adds a whole page of a level that is cut. What was added before must end there.
+    pub(super) fn push_page(&mut self, level: u32, child: T::Child, sink: &mut PageSink<'_>) -> Result<()> {
+        self.end_pages(level as usize, sink)?;
+        self.push_child(level as usize, child, sink)
+    }
+
+    /// Ends the page that is being filled at a level, and those below it.
+    fn end_pages(&mut self, level: usize, sink: &mut PageSink<'_>) -> Result<()> {
+        let last = Some(self.rows.take()).filter(|rows| !rows.is_empty());
+        self.put_rows(last.into_iter().collect(), sink)?;
+        for at in 0..level {
+            let last = Some(self.levels[at].take()).filter(|rows| !rows.is_empty());
+            self.put_children(at, last.into_iter().collect(), sink)?;
+        }
+        Ok(())
+    }
+
     /// Ends the tree and returns what its root holds.
     pub fn finish(mut self, sink: &mut PageSink<'_>) -> Result<Root<T>> {
         if !self.rows.cut {
             return Ok(Root::Rows(self.rows.take()));
         }
-        let last = self.rows.take();
-        self.put_rows(vec![last], sink)?;
+        self.end_pages(0, sink)?;
         let mut at = 0;
         while self.levels[at].cut {
-            let last = self.levels[at].take();
-            self.put_children(at, vec![last], sink)?;
             at += 1;
+            self.end_pages(at, sink)?;
         }
         let rows = self.levels[at].take();
         Ok(Root::Index(Index { level: at as u32 + 1, rows }))

@@ -6,6 +6,7 @@
 mod compare;
 mod condemn;
 mod cut;
+mod draft;
 mod example;
 mod feature;
 mod pack;

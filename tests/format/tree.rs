@@ -71,7 +71,7 @@ fn built_chunks(runs: &[ChunkRun]) -> Pages {
 }
 
 /// Zero bits of a hash, bit by bit.
-fn bits(hash: &[u8; 32]) -> u32 {
+pub(crate) fn bits(hash: &[u8; 32]) -> u32 {
     (0..64).take_while(|bit| hash[bit / 8] >> (bit % 8) & 1 == 0).count() as u32
 }
 

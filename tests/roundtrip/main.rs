@@ -5,6 +5,7 @@
 
 mod checkout;
 mod contents;
+mod drafts;
 mod get;
 mod odd;
 mod sources;

@@ -11,22 +11,16 @@ use crate::chunk::compress::BLOCK_RAW_LEN_TARGET;
 use crate::chunk::cut::CHUNK_LEN_MAX;
 use crate::error::{Error, Result};
 use crate::format::limits::CHUNK_ROWS_INLINE_MAX;
-use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, EntryKind, EntryRows, FileBody, Index, Manifest, Page};
+use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, EntryKind, FileBody, Manifest, Page};
 use crate::format::pack::{BLOCK_CHUNKS_MAX, PackClass};
 use crate::format::path::{Bytes, EntryPath};
-use crate::id::{ChunkId, PageId};
+use crate::id::ChunkId;
 use crate::pack::writer::BlockChunk;
 use crate::quote::quote;
+use crate::store::draft::{DraftBuilder, Subtree};
 use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
-use crate::store::tree::{self, EntryTree, PageSink, Root, TreeBuilder};
-
-/// What the gathered entries add up to.
-pub(super) struct Gathered {
-    pub(super) manifest: PageId,
-    pub(super) file_count: u64,
-    pub(super) size_bytes: u64,
-}
+use crate::store::tree::{self, PageSink, Root, TreeBuilder};
 
 pub(super) struct Gatherer<'g, 'p, 'a> {
     pub(super) session: &'g Session<'a>,
@@ -47,7 +41,7 @@ struct State {
     chunks: Vec<BlockChunk>,
     runs: Vec<ChunkRun>,
     tree: Option<TreeBuilder<tree::ChunkTree>>,
-    entries: TreeBuilder<EntryTree>,
+    entries: DraftBuilder,
     last: Option<Entry>,
     entry_count: u64,
     file_count: u64,
@@ -80,8 +74,9 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
         Gatherer { session, pages, pending, pool, blocks, caches, at, state: State::default() }
     }
 
-    /// Takes the results of all jobs in order, to the end; none if another stage has stopped.
-    pub(super) fn run(mut self, jobs: &Receiver<Receiver<Piece>>) -> Result<Option<(Gathered, Vec<Option<Writer>>)>> {
+    /// Takes the results of all jobs in order, to the end, and returns the manifest, which counts
+    /// no file in a page that was taken over whole; none if another stage has stopped.
+    pub(super) fn run(mut self, jobs: &Receiver<Receiver<Piece>>) -> Result<Option<(Manifest, Vec<Option<Writer>>)>> {
         for job in jobs {
             for piece in job {
                 match self.piece(piece) {
@@ -96,9 +91,9 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
             Err(GatherError::Stopped) => return Ok(None),
             Err(GatherError::Failed(error)) => return Err(error),
         }
-        let gathered = self.finish()?;
+        let manifest = self.finish()?;
         self.blocks.finish()?;
-        Ok(Some((gathered, self.caches)))
+        Ok(Some((manifest, self.caches)))
     }
 
     fn piece(&mut self, piece: Piece) -> Result<(), GatherError> {
@@ -172,7 +167,18 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
                 }
                 self.entry(Entry { path, kind })
             }
+            Mark::Page(subtree) => self.page(subtree),
         }
+    }
+
+    fn page(&mut self, subtree: Subtree) -> Result<()> {
+        if let Some(last) = self.state.last.take() {
+            self.push(last)?;
+        }
+        self.state.entry_count += subtree.child.entries;
+        self.state.size_bytes = self.state.size_bytes.saturating_add(subtree.child.bytes);
+        let store = self.session.store();
+        self.state.entries.push_subtree(subtree, &mut |subtree| store.open_subtree(subtree), &mut |page| self.pages.put(page))
     }
 
     /// Ends the chunk list of a file.
@@ -219,22 +225,19 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
             self.state.file_count += 1;
             self.state.size_bytes = self.state.size_bytes.saturating_add(body.size_bytes);
         }
-        self.state.entries.push(entry, &mut |page| self.pages.put(page))
+        let store = self.session.store();
+        self.state.entries.push(entry, &mut |subtree| store.open_subtree(subtree), &mut |page| self.pages.put(page))
     }
 
-    fn finish(&mut self) -> Result<Gathered> {
+    fn finish(&mut self) -> Result<Manifest> {
         if let Some(last) = self.state.last.take() {
             self.push(last)?;
         }
+        let store = self.session.store();
         let entries = std::mem::take(&mut self.state.entries);
-        let rows = match entries.finish(&mut |page| self.pages.put(page))? {
-            Root::Rows(rows) => EntryRows::Entries(rows),
-            Root::Index(index) => EntryRows::Index(Index { level: index.level, rows: index.rows }),
-        };
+        let rows = entries.finish(&mut |subtree| store.open_subtree(subtree), &mut |page| self.pages.put(page))?;
         let State { entry_count, file_count, size_bytes, .. } = self.state;
-        let manifest = Manifest { entry_count, file_count, size_bytes, rows };
-        let manifest = self.pages.put(&Page::Manifest(manifest))?;
-        Ok(Gathered { manifest, file_count, size_bytes })
+        Ok(Manifest { entry_count, file_count, size_bytes, rows })
     }
 
     fn end_block(&mut self) -> Result<(), GatherError> {

@@ -1,16 +1,18 @@
 //! Merges what several sources and a base version give into one sorted stream of things to store.
 //!
 //! What is given wins over the base; an empty directory gives way to what another source has
-//! in it; the same path given twice is compared once its bytes are known.
+//! in it; the same path given twice is compared once its bytes are known. Pages of the base in
+//! which nothing changes are taken over whole.
 
 use std::collections::VecDeque;
 
+use super::base_walk::BaseWalk;
 use super::walk::{Found, LeftOut, SourceWalk};
 use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::EntryPath;
 use crate::quote::quote;
-use crate::store::walk::EntryWalk;
+use crate::store::draft::{Part, Subtree};
 
 /// One thing to store.
 #[derive(Debug)]
@@ -21,13 +23,15 @@ pub(super) enum Item {
     Stream(EntryPath),
     /// Taken over from the base.
     Base(Entry),
+    /// A page taken over from the base, with all below it.
+    BasePage(Subtree),
 }
 
 /// The merged stream.
 pub(super) struct Merge<'a> {
     sources: Vec<Ahead<SourceWalk<'a>>>,
     stream: Option<EntryPath>,
-    base: Option<Ahead<EntryWalk<'a>>>,
+    base: Option<BaseWalk<'a>>,
     removed: Vec<EntryPath>,
     removed_any: Vec<bool>,
     /// Items whose fate may depend on what follows.
@@ -68,7 +72,12 @@ impl Item {
             Item::Found(found, _) => &found.path,
             Item::Stream(path) => path,
             Item::Base(entry) => &entry.path,
+            Item::BasePage(subtree) => &subtree.child.first,
         }
+    }
+
+    fn is_given(&self) -> bool {
+        !matches!(self, Item::Base(_) | Item::BasePage(_))
     }
 
     /// Whether this gives way to something below its path.
@@ -80,7 +89,7 @@ impl Item {
         match self {
             Item::Found(found, _) => found.kind == super::walk::FoundKind::EmptyDir,
             Item::Base(entry) => entry.kind == EntryKind::EmptyDir,
-            Item::Stream(_) => false,
+            Item::Stream(_) | Item::BasePage(_) => false,
         }
     }
 }
@@ -89,7 +98,7 @@ impl<'a> Merge<'a> {
     pub(super) fn new(
         sources: Vec<SourceWalk<'a>>,
         stream: Option<EntryPath>,
-        base: Option<EntryWalk<'a>>,
+        base: Option<BaseWalk<'a>>,
         removed: &[EntryPath],
     ) -> Merge<'a> {
         let is_single = sources.len() + usize::from(stream.is_some()) <= 1 && base.is_none();
@@ -97,7 +106,7 @@ impl<'a> Merge<'a> {
             is_single,
             sources: sources.into_iter().map(Ahead::new).collect(),
             stream,
-            base: base.map(Ahead::new),
+            base,
             removed: removed.to_vec(),
             removed_any: vec![false; removed.len()],
             pending: VecDeque::new(),
@@ -110,9 +119,8 @@ impl<'a> Merge<'a> {
         self.removed.iter().zip(&self.removed_any).filter(|(_, any)| !**any).map(|(path, _)| path).collect()
     }
 
-    /// Takes the least of all sources; of equal paths the base's last, so that it can be dropped.
+    /// Takes the least of all sources; of equal paths the base's is dropped.
     fn take_least(&mut self) -> Result<Option<Item>> {
-        self.skip_removed()?;
         let mut least: Option<(EntryPath, usize)> = None;
         for (number, source) in self.sources.iter_mut().enumerate() {
             if let Some(Ok(found)) = source.peek() {
@@ -124,16 +132,9 @@ impl<'a> Merge<'a> {
             }
         }
         let stream_first = self.stream.as_ref().is_some_and(|path| least.as_ref().is_none_or(|(other, _)| path < other));
-        let given = if stream_first { self.stream.clone() } else { least.as_ref().map(|(path, _)| path.clone()) };
-        if let Some(base) = &mut self.base {
-            match base.peek() {
-                Some(Ok(entry)) if given.as_ref().is_none_or(|path| entry.path < *path) => {
-                    return Ok(base.next().transpose()?.map(Item::Base));
-                }
-                Some(Ok(entry)) if given.as_ref() == Some(&entry.path) => drop(base.next()),
-                Some(Err(_)) => return base.next().transpose().map(|_| None),
-                _ => {}
-            }
+        let given = if stream_first { self.stream.as_ref() } else { least.as_ref().map(|(path, _)| path) };
+        if let Some(base) = self.take_base(given.cloned().as_ref())? {
+            return Ok(Some(base));
         }
         if stream_first {
             return Ok(self.stream.take().map(Item::Stream));
@@ -144,12 +145,66 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn skip_removed(&mut self) -> Result<()> {
+    /// Takes what the base has before `given`, the next path that is given.
+    fn take_base(&mut self, given: Option<&EntryPath>) -> Result<Option<Item>> {
+        let Some(base) = &mut self.base else { return Ok(None) };
+        let keeps_pages = base.keeps_pages();
+        while let Some(part) = base.peek() {
+            let first = part.first();
+            if given.is_some_and(|given| given < first) {
+                break;
+            }
+            match part {
+                Part::Entry(entry) => {
+                    if let Some(at) = self.removed.iter().position(|dir| entry.path.is_within(dir.as_bytes())) {
+                        self.removed_any[at] = true;
+                        drop(base.next());
+                    } else if given == Some(&entry.path) {
+                        drop(base.next());
+                    } else {
+                        break;
+                    }
+                }
+                Part::Page(subtree) => {
+                    let reached = given.is_some_and(|given| !subtree.ends_by(given.as_bytes()));
+                    let above = self.pending.iter().filter(|item| item.is_given()).map(|item| below(item.path()));
+                    let mut ranges = self.removed.iter().map(|dir| (dir.as_bytes().to_vec(), past(dir))).chain(above);
+                    if keeps_pages && !reached && !ranges.any(|(from, to)| touches(subtree, &from, &to)) {
+                        break;
+                    }
+                    base.open_next()?;
+                }
+            }
+        }
+        match base.peek() {
+            Some(part) if given.is_none_or(|given| part.first() < given) => Ok(base.next().map(|part| match part {
+                Part::Entry(entry) => Item::Base(entry),
+                Part::Page(subtree) => Item::BasePage(subtree),
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens pages of the base that wait and that may have something which gives way to an item.
+    fn open_pages_above(&mut self, path: &EntryPath) -> Result<()> {
         let Some(base) = &mut self.base else { return Ok(()) };
-        while let Some(Ok(entry)) = base.peek() {
-            let Some(at) = self.removed.iter().position(|dir| entry.path.is_within(dir.as_bytes())) else { break };
-            self.removed_any[at] = true;
-            drop(base.next());
+        let ends: Vec<usize> = path.as_bytes().iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).collect();
+        let mut at = 0;
+        while at < self.pending.len() {
+            match &self.pending[at] {
+                Item::BasePage(subtree) if ends.iter().any(|&end| subtree.covers(&path.as_bytes()[..end])) => {
+                    let parts = base.open(subtree)?;
+                    self.pending.remove(at);
+                    for (number, part) in parts.into_iter().enumerate() {
+                        let item = match part {
+                            Part::Entry(entry) => Item::Base(entry),
+                            Part::Page(subtree) => Item::BasePage(subtree),
+                        };
+                        self.pending.insert(at + number, item);
+                    }
+                }
+                _ => at += 1,
+            }
         }
         Ok(())
     }
@@ -157,12 +212,15 @@ impl<'a> Merge<'a> {
     /// Takes the next item in, and settles what it decides about those before it.
     fn take_in(&mut self, item: Item) -> Result<()> {
         let path = item.path().clone();
+        if item.is_given() {
+            self.open_pages_above(&path)?;
+        }
         let mut at = 0;
         let mut given_above = false;
         while at < self.pending.len() {
             let above = &self.pending[at];
             if path.is_below(above.path().as_bytes()) {
-                if matches!(item, Item::Base(_)) && !above.gives_way() {
+                if !item.is_given() && !above.gives_way() {
                     given_above = true;
                 } else if above.gives_way() {
                     self.pending.remove(at);
@@ -186,12 +244,14 @@ impl<'a> Merge<'a> {
 
     /// Whether nothing that can follow lies below an item.
     fn is_settled(&self, item: &Item, newest: &EntryPath) -> bool {
-        let path = item.path().as_bytes();
-        let follows = newest.as_bytes();
-        // What lies below a path begins with it and `/`; all that sorts after that is past it.
-        let mut end = path.to_vec();
-        end.push(b'/' + 1);
-        follows >= &end[..]
+        let end = match item {
+            Item::BasePage(subtree) => match settled_at(subtree) {
+                Some(end) => end,
+                None => return false,
+            },
+            _ => past(item.path()),
+        };
+        newest.as_bytes() >= &end[..]
     }
 
     fn advance(&mut self) -> Result<Option<Item>> {
@@ -222,6 +282,36 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// Returns the end of what lies below a path: that begins with the path and `/`, and all that
+/// sorts after it is past it.
+fn past(path: &EntryPath) -> Vec<u8> {
+    [path.as_bytes(), &[b'/' + 1]].concat()
+}
+
+/// Returns the range of what lies below a path.
+fn below(path: &EntryPath) -> (Vec<u8>, Vec<u8>) {
+    ([path.as_bytes(), b"/"].concat(), past(path))
+}
+
+/// Whether an entry of a subtree may lie in a range.
+fn touches(subtree: &Subtree, from: &[u8], to: &[u8]) -> bool {
+    subtree.child.first.as_bytes() < to && !subtree.ends_by(from)
+}
+
+/// Returns from where on nothing can lie below an entry of a subtree; none if its end is that of
+/// all entries.
+///
+/// An entry with something below it that sorts after the subtree is a beginning of the path that
+/// the subtree ends by, such as `a` where that is `a-b`: the shortest reaches furthest.
+fn settled_at(subtree: &Subtree) -> Option<Vec<u8>> {
+    let end = subtree.end.as_ref()?.as_bytes();
+    let is_above = |at: &usize| end[*at] < b'/' && end[*at - 1] != b'/' && subtree.covers(&end[..*at]);
+    Some(match (1..end.len()).find(is_above) {
+        Some(at) => [&end[..at], &[b'/' + 1]].concat(),
+        None => end.to_vec(),
+    })
+}
+
 impl Iterator for Merge<'_> {
     type Item = Result<Item>;
 
@@ -231,6 +321,11 @@ impl Iterator for Merge<'_> {
 }
 
 impl Merge<'_> {
+    /// Returns how many files lie in pages that were taken over whole; at the end of the walk.
+    pub(super) fn kept_files(&self) -> u64 {
+        self.base.as_ref().map_or(0, BaseWalk::kept_files)
+    }
+
     /// Adds up what the walks left out.
     pub(super) fn left_out(self) -> LeftOut {
         let mut all = LeftOut::default();

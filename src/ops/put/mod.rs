@@ -3,6 +3,7 @@
 //! `pipeline` runs all but the last, `record` writes the version's record.
 
 mod base;
+mod base_walk;
 mod gather;
 mod merge;
 mod pack;
@@ -27,6 +28,8 @@ use crate::store::Store;
 use crate::store::page_writer::PageWriter;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;
+use base::Base;
+use pipeline::Stored;
 use record::{Content, Recorded};
 pub use walk::LeftOut;
 
@@ -156,23 +159,24 @@ fn attempt(
     let store = session.store();
     let base = options.onto.as_ref().map(|onto| store.resolve(onto)).transpose()?.map(|Resolved { version, .. }| version);
     let mut pages = PageWriter::new(session);
-    if let Some(base) = &base {
-        base::rely_on_base(session, base, &mut pages)?;
-    }
-    let mut metadata = base.as_ref().map(|base| store.metadata(base)).transpose()?.unwrap_or_default();
+    let base = base.map(|base| Base::rely_on(session, base, &mut pages)).transpose()?;
+    let mut metadata = base.as_ref().map(|base| store.metadata(&base.version)).transpose()?.unwrap_or_default();
     metadata.extend(options.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
     let metadata_pages = record::metadata_pages(&mut metadata, &mut pages)?;
 
     context.progress.phase("storing");
-    let (gathered, data_bytes, caches, left_out) = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, stream)?;
+    let stored = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, stream)?;
     context.progress.phase("syncing to disk");
-    let new_bytes = data_bytes + pages.publish()?;
-    session.note_rests(gathered.manifest)?;
-    for cache in caches.into_iter().flatten() {
-        cache.finish(gathered.manifest)?;
+    let new_bytes = stored.data_bytes + pages.publish()?;
+    base.as_ref().map(|base| base.note(session)).transpose()?;
+    session.note_rests(stored.manifest)?;
+    for cache in stored.caches {
+        cache.finish(stored.manifest)?;
     }
-    let content = Content { gathered, metadata, metadata_pages, stored_bytes: new_bytes };
-    let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base.as_ref())? else { return Ok(None) };
+    let Stored { manifest, file_count, size_bytes, left_out, .. } = stored;
+    let content = Content { manifest, file_count, size_bytes, metadata, metadata_pages, stored_bytes: new_bytes };
+    let base = base.as_ref().map(|base| &base.version);
+    let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base)? else { return Ok(None) };
     session.quarantine_torn_packs()?;
     session.save_index();
 

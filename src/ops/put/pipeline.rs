@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::gather::{Gathered, Gatherer};
+use super::base::{self, Base};
+use super::gather::Gatherer;
 use super::merge::{Item, Merge};
 use super::pack::{self, BlockSink, Pending};
 use super::read::{ItemReader, Job, Piece, Pool, Stopped};
 use super::stat_cache::{self, Row};
 use super::walk::{FoundKind, LeftOut, SourceWalk, below};
-use super::{PutOptions, Stream, base};
+use super::{PutOptions, Stream};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::format::manifest::{Manifest, Page};
 use crate::format::path::EntryPath;
-use crate::refs::history::Version;
+use crate::id::PageId;
 use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 
@@ -32,15 +34,32 @@ const JOBS_WAITING: usize = 16;
 /// Pieces of a job's results that may wait.
 const PIECES_WAITING: usize = 3;
 
-/// What was stored, the bytes of its packs, the next stat caches, and what was left out.
-type Stored = (Gathered, u64, Vec<Option<stat_cache::Writer>>, LeftOut);
+/// What the pipeline has stored; its pages are still to be published.
+pub(super) struct Stored {
+    pub(super) manifest: PageId,
+    pub(super) file_count: u64,
+    pub(super) size_bytes: u64,
+    /// Bytes of the data packs.
+    pub(super) data_bytes: u64,
+    /// The next stat caches.
+    pub(super) caches: Vec<stat_cache::Writer>,
+    pub(super) left_out: LeftOut,
+}
+
+/// What the walk has told at its end.
+#[derive(Default)]
+struct Walked {
+    left_out: LeftOut,
+    /// Files in pages of the base that were taken over whole.
+    kept_files: u64,
+}
 
 /// Runs the pipeline.
 pub(super) fn store_entries<'a>(
     session: &Session<'a>,
     context: &Context<'a>,
     options: &PutOptions,
-    base: Option<&Version>,
+    base: Option<&Base>,
     pages: &mut PageWriter<'_, 'a>,
     stream: &Mutex<Option<Stream>>,
 ) -> Result<Stored> {
@@ -65,8 +84,8 @@ pub(super) fn store_entries<'a>(
             Err(_) => Ok(false),
         }
     };
-    let base_entries = base.map(|base| store.entries(base.record.manifest)).transpose()?;
-    let merge = Merge::new(walks, options.stream.clone(), base_entries, &options.remove);
+    let base = base.map(|base| base.walk(store)).transpose()?;
+    let merge = Merge::new(walks, options.stream.clone(), base, &options.remove);
     let pool = Pool::new();
     let reader =
         ItemReader { context, pool: pool.clone(), opened_at: session.disk().file_system_time()?, margins: &margins, is_here: &is_known };
@@ -98,7 +117,7 @@ pub(super) fn store_entries<'a>(
             let publisher = scope.spawn(move || pack::publish_all(session, &pack_out, pending));
             (BlockSink::Piped { blocks, order }, vec![appender, publisher])
         };
-        let gatherer = Gatherer::new(session, pages, pending, pool.clone(), sink, new_caches, options.at.clone());
+        let gatherer = Gatherer::new(session, &mut *pages, pending, pool.clone(), sink, new_caches, options.at.clone());
         let walker = scope.spawn(move || hand_out(merge, old_caches, options.at.as_ref(), &job_in, &piece_in, context));
         let gathered = gatherer.run(&piece_out);
         // A stage that stops lets its neighbours run dry; the one that failed says why.
@@ -106,11 +125,15 @@ pub(super) fn store_entries<'a>(
         let walked = join(walker);
         let read = readers.into_iter().map(join).fold(Ok(()), Result::and);
         let packed = stages.into_iter().map(join).fold(Ok(()), Result::and);
-        let left_out = walked?;
+        let Walked { left_out, kept_files } = walked?;
         read?;
         packed?;
-        let (gathered, caches) = gathered?.ok_or_else(|| Error::failed("cannot store the version: a stage of the pipeline stopped"))?;
-        Ok((gathered, pending.published_bytes(), caches, left_out))
+        let (mut manifest, caches) = gathered?.ok_or_else(|| Error::failed("cannot store the version: a stage of the pipeline stopped"))?;
+        manifest.file_count += kept_files;
+        let Manifest { file_count, size_bytes, .. } = manifest;
+        let manifest = pages.put(&Page::Manifest(manifest))?;
+        let caches = caches.into_iter().flatten().collect();
+        Ok(Stored { manifest, file_count, size_bytes, data_bytes: pending.published_bytes(), caches, left_out })
     })
 }
 
@@ -122,7 +145,7 @@ fn hand_out(
     jobs: &Sender<Job>,
     order: &Sender<Receiver<Piece>>,
     context: &Context<'_>,
-) -> Result<LeftOut> {
+) -> Result<Walked> {
     let mut items = Vec::with_capacity(JOB_ITEMS);
     let hand = |items: &mut Vec<(Item, Option<Row>)>| -> Result<(), Stopped> {
         let (results, pieces) = bounded(PIECES_WAITING);
@@ -139,7 +162,7 @@ fn hand_out(
         };
         items.push((item, cached));
         if items.len() == JOB_ITEMS && hand(&mut items).is_err() {
-            return Ok(LeftOut::default());
+            return Ok(Walked::default());
         }
     }
     if let Some(path) = merge.not_removed().first() {
@@ -152,14 +175,15 @@ fn hand_out(
     // The stage behind says itself why it is gone.
     let _ = hand(&mut items);
     context.progress.all_expected();
-    Ok(merge.left_out())
+    let kept_files = merge.kept_files();
+    Ok(Walked { left_out: merge.left_out(), kept_files })
 }
 
 fn is_file(item: &Item) -> bool {
     match item {
         Item::Found(found, _) => matches!(found.kind, FoundKind::File { .. }),
         Item::Stream(_) => true,
-        Item::Base(_) => false,
+        Item::Base(_) | Item::BasePage(_) => false,
     }
 }
 

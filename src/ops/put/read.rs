@@ -21,6 +21,7 @@ use crate::format::manifest::EntryKind;
 use crate::format::path::{Bytes, EntryPath};
 use crate::id::{ChunkId, FileDigest};
 use crate::quote::quote_path;
+use crate::store::draft::Subtree;
 
 /// How much is read at a time.
 const READ_LEN: usize = 1 << 20;
@@ -48,6 +49,8 @@ pub(super) enum Mark {
     File { path: EntryPath, executable: bool, size_bytes: u64, digest: FileDigest, cache: Option<(usize, Stat)> },
     /// An entry without chunks of its own here.
     Known { path: EntryPath, kind: EntryKind, cache: Option<(usize, Stat)> },
+    /// A page of the base, with all below it.
+    Page(Subtree),
 }
 
 /// Buffers that go round the pipeline, so that none is allocated twice.
@@ -136,6 +139,7 @@ impl ItemReader<'_> {
             for (item, cached) in job.items {
                 match item {
                     Item::Base(entry) => output.mark(Mark::Known { path: entry.path, kind: entry.kind, cache: None }),
+                    Item::BasePage(subtree) => output.mark(Mark::Page(subtree)),
                     Item::Found(found, source) => self.found(found, source, cached, &mut output)?,
                     Item::Stream(path) => self.stream(path, stream(), &mut output)?,
                 }

@@ -15,7 +15,6 @@ use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 
 use super::PutOptions;
-use super::gather::Gathered;
 use crate::context::Context;
 
 /// The type of an artifact that is new and was given none.
@@ -26,7 +25,9 @@ const METADATA_PAGE_LEN: usize = 128 << 10;
 
 /// Everything that goes into a version's record besides its number.
 pub(super) struct Content {
-    pub(super) gathered: Gathered,
+    pub(super) manifest: PageId,
+    pub(super) file_count: u64,
+    pub(super) size_bytes: u64,
     pub(super) metadata: Metadata,
     pub(super) metadata_pages: Vec<PageId>,
     pub(super) stored_bytes: u64,
@@ -96,7 +97,7 @@ pub(super) fn record(
         Meaning::One(version) => vec![version.clone()],
         Meaning::Many(versions) => versions.into_iter().cloned().collect(),
     };
-    let same = latest.iter().find(|version| version.record.manifest == content.gathered.manifest);
+    let same = latest.iter().find(|version| version.record.manifest == content.manifest);
     let (id, unchanged) = match same {
         Some(version) => {
             session.rely_on_version(&history, version)?;
@@ -145,15 +146,15 @@ fn new_version(
         artifact: options.artifact.clone(),
         created_at: context.now,
         description: options.description.clone().or_else(|| base.and_then(|base| base.description.clone())),
-        file_count: content.gathered.file_count,
+        file_count: content.file_count,
         git: context.git.clone(),
-        manifest: content.gathered.manifest,
+        manifest: content.manifest,
         metadata: content.metadata,
         metadata_pages: content.metadata_pages,
         number,
         parents,
         run: context.run,
-        size_bytes: content.gathered.size_bytes,
+        size_bytes: content.size_bytes,
         stored_bytes: content.stored_bytes,
         tags,
         ttl_seconds: options.ttl_seconds.filter(|ttl| *ttl > 0),
