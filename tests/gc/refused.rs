@@ -8,7 +8,7 @@ use artstore::lock::{Lock, Mode, Wait};
 use artstore::progress::Silent;
 use serde_json::json;
 
-use crate::support::{Project, files, tree};
+use crate::support::{Project, files, run, tree};
 use crate::{gc, gc_later, holds, len, packs, three_versions};
 
 /// Everything that syncs.
@@ -172,4 +172,30 @@ fn packs_behind_a_symlink_may_be_in_use_elsewhere() {
             assert!(project.art(args).fails(1).contains("symlink"), "{dir}");
         }
     }
+}
+
+#[test]
+fn a_repo_that_the_environment_points_to_and_that_fails_stops_it() {
+    let project = three_versions();
+    project.art(["rm", "data:v1"]).ok();
+    let git_dir = project.outside().join("dotfiles");
+    let git = |args: &[&str]| run(project.program("git", args).env("GIT_DIR", &git_dir).env("GIT_WORK_TREE", project.root())).ok();
+    git(&["init", "--quiet"]);
+    let pointed = |git_dir: &std::path::Path, args: &[&str]| {
+        run(project.command([&["gc"], args].concat()).env("GIT_DIR", git_dir).env("GIT_WORK_TREE", project.root()))
+    };
+    for args in [&["--dry-run"][..], &[], &["--prune-now"]] {
+        // It is no repo, or its head is torn.
+        std::fs::write(git_dir.join("HEAD"), "torn").unwrap();
+        for place in [project.outside().join("gone"), git_dir.clone()] {
+            let ran = pointed(&place, args);
+            assert!(ran.fails(5).contains("cannot tell what the git repo round the store holds"), "{args:?} {}", ran.stderr);
+            assert!(ran.stderr.contains("`GIT_DIR`"), "{}", ran.stderr);
+        }
+        assert_eq!(packs(&project).len(), 3);
+    }
+    std::fs::write(git_dir.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    // It is one of another tree, or of this one.
+    run(project.command(["gc", "--dry-run"]).env("GIT_DIR", &git_dir).env("GIT_WORK_TREE", project.outside().join("home"))).ok();
+    pointed(&git_dir, &[]).ok();
 }

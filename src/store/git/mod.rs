@@ -49,6 +49,9 @@ pub(crate) const TAKEN_AWAY: [&str; 21] = [
 const EMPTY_BLOBS: [&str; 2] =
     ["e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"];
 
+/// How git begins to say, in English, that nothing points it to a repo and that there is none above.
+const NO_REPO: &str = "fatal: not a git repository (or any ";
+
 /// The name of an object of git: hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Oid(pub(super) String);
@@ -101,8 +104,8 @@ impl Repo {
             if project.ancestors().any(has_git) {
                 repos.extend(Repo::find(&root, project, git)?);
             }
-            // Such as a bare repo of a home directory. That it may point elsewhere is no failure.
-            let pointed_to = Repo::find(&root, project, plain_git).ok().flatten();
+            // Such as a bare repo of a home directory.
+            let pointed_to = if is_pointed_to(project)? { Repo::find(&root, project, plain_git)? } else { None };
             repos.extend(pointed_to.filter(|other| repos.iter().all(|repo| repo.common != other.common)));
         }
         if has_git(&root) {
@@ -242,6 +245,23 @@ fn ids_in(path: &Path) -> Result<Vec<Oid>> {
     }
 }
 
+/// Whether git finds a repo from a directory by its environment, and the directory is in its
+/// working tree. That it may point elsewhere is no failure.
+fn is_pointed_to(dir: &Path) -> Result<bool> {
+    let asked = plain_git().current_dir(dir).env("LC_ALL", "C").args(["rev-parse", "--is-inside-work-tree"]).output();
+    match asked {
+        // Nothing is found round the directory either.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(cannot_run(e)),
+        Ok(told) if told.status.success() => Ok(told.stdout == b"true\n"),
+        Ok(told) if told.stderr.starts_with(NO_REPO.as_bytes()) => Ok(false),
+        Ok(told) => {
+            Err(failed_saying(&told.stderr)
+                .hint("mend the repo that `GIT_DIR` points to, or unset it if the store is not in its working tree"))
+        }
+    }
+}
+
 /// Finds the main working tree from a linked one.
 fn main_top(common: &Path) -> Option<PathBuf> {
     // In the directory of a repo this is answered only where a setting names the tree.
@@ -324,9 +344,13 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed_saying(&output.stderr))
+}
+
+fn failed_saying(stderr: &[u8]) -> Error {
+    let said = String::from_utf8_lossy(stderr);
     let said = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:")).unwrap_or("it does not say why");
-    Err(failed(&format!("git fails: {}", quote(said.as_bytes()))))
+    failed(&format!("git fails: {}", quote(said.as_bytes())))
 }
 
 fn line(command: &mut Command) -> Result<Vec<u8>> {
