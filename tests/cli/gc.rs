@@ -56,6 +56,28 @@ fn what_no_record_names_is_told_with_what_frees_it() {
     let env = env();
     std::fs::remove_dir_all(env.store().join("refs")).unwrap();
     let told = env.art(["gc"]).done();
-    assert!(told.starts_with("kept: ") && told.contains("which no record here names; `art gc --orphans` frees them\n"), "{told}");
+    assert!(
+        told.starts_with("kept: ") && told.contains("which no record here names; `art gc --orphans` frees them, the first from 20"),
+        "{told}"
+    );
+    let too_young = env.art(["gc", "--orphans"]).done();
+    assert_eq!(too_young, told, "it waits, and says until when");
+    let old = env.art(["gc", "--grace-seconds", "0"]).done();
+    assert!(old.contains("which no record here names; `art gc --orphans` frees them\n"), "{old}");
     assert!(env.art(["gc", "--orphans", "--grace-seconds", "0"]).done().starts_with("condemned: "));
+    let waiting = env.art(["gc", "--json"]).json()["waiting"][0].clone();
+    assert_eq!((&waiting["reason"], waiting["until"].is_string()), (&json!("grace"), true));
+    let kept = env.art(["gc", "--grace-seconds", "0"]).done();
+    assert!(kept.contains("condemned, and holding what no record here names, so `art gc --orphans` removes them\n"), "{kept}");
+    assert!(env.art(["gc", "--orphans", "--grace-seconds", "0"]).done().starts_with("removed: "));
+}
+
+#[test]
+fn chunks_that_are_not_here_are_told() {
+    let env = env();
+    for dir in std::fs::read_dir(env.store().join("packs")).unwrap().flatten() {
+        std::fs::remove_dir_all(dir.path()).unwrap();
+    }
+    let told = env.art(["gc"]).done();
+    assert!(told.starts_with("not here: ") && told.contains(" chunks that versions name; `art fsck` tells of which\n"), "{told}");
 }

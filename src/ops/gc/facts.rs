@@ -51,6 +51,8 @@ pub(super) struct Fact {
     pub(super) is_held: bool,
     /// Whether a put that has not ended wrote it.
     pub(super) is_running: bool,
+    /// From when on `--orphans` frees what no record here names in it.
+    pub(super) orphans_until: SystemTime,
     is_left_behind: bool,
     frees_orphans: bool,
 }
@@ -80,7 +82,7 @@ impl Facts {
                 Some(condemnation) => Some(here_since(root, &path, condemnation)? + sources.grace),
                 None => None,
             };
-            let frees_orphans = sources.free_orphans && newest(&root.join(&path))? + sources.grace <= sources.now;
+            let orphans_until = newest(&root.join(&path))? + sources.grace;
             Ok(Fact {
                 records: condemnation.map(|condemnation| condemnation.records.clone()).unwrap_or_default(),
                 until,
@@ -89,7 +91,8 @@ impl Facts {
                 is_held: sources.held.contains(&path),
                 is_running: sources.notes.running.contains(&path),
                 is_left_behind: sources.notes.left_behind.contains(&path),
-                frees_orphans,
+                frees_orphans: sources.free_orphans && orphans_until <= sources.now,
+                orphans_until,
                 path,
             })
         };

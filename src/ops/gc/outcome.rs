@@ -72,7 +72,7 @@ pub struct WaitingPack {
     pub pack: PackFile,
     /// Why it stays.
     pub reason: Stay,
-    /// When the grace ends.
+    /// When the grace ends; where orphans keep it, from when on `--orphans` frees them.
     pub until: Option<Time>,
 }
 
@@ -85,6 +85,8 @@ pub struct Orphans {
     pub page_count: u64,
     /// Their share of what is stored.
     pub size_bytes: u64,
+    /// From when on `--orphans` frees the first of them.
+    pub until: Option<Time>,
 }
 
 impl GcOutcome {
@@ -109,7 +111,11 @@ impl GcOutcome {
         self.lifted.extend(plan.lift.iter().map(|&pack| file(ground, facts, pack)));
         self.deleted(ground, facts, &plan.delete);
         for &(pack, reason) in &plan.stay {
-            let until = facts.of(pack).until.and_then(time).filter(|_| reason == Stay::Grace);
+            let until = match reason {
+                Stay::Grace => facts.of(pack).until.and_then(time),
+                Stay::Orphans => time(facts.of(pack).orphans_until),
+                _ => None,
+            };
             self.waiting.push(WaitingPack { pack: file(ground, facts, pack), reason, until });
         }
     }
@@ -131,6 +137,10 @@ impl GcOutcome {
         let mut count = 0;
         for pack in (0..ground.pack_count()).filter(|&pack| !facts.of(pack).is_running) {
             let orphan = PackUse::of(ground, facts, pack).orphan;
+            if orphan.count > 0 {
+                let until = time(facts.of(pack).orphans_until);
+                self.orphans.until = self.orphans.until.into_iter().chain(until).min();
+            }
             count += orphan.count;
             self.orphans.size_bytes += orphan.bytes;
         }

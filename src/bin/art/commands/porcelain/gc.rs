@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use artstore::format::record::Time;
 use artstore::ops::gc::{GRACE, GcOptions, GcOutcome, Reason, Stay, gc};
 use clap::Args;
 
@@ -39,12 +40,13 @@ pub(crate) fn run(args: &GcArgs, setup: &Setup) -> Result<Exit> {
         grace: args.grace_seconds.map_or(GRACE, Duration::from_secs),
     };
     let store = setup.store()?;
-    let outcome = gc(&store, &setup.context()?, &options)?;
+    let context = setup.context()?;
+    let outcome = gc(&store, &context, &options)?;
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&outcome)?;
     } else {
-        for line in told(&outcome) {
+        for line in told(&outcome, context.now) {
             out.line(line)?;
         }
     }
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &GcArgs, setup: &Setup) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn told(outcome: &GcOutcome) -> Vec<String> {
+fn told(outcome: &GcOutcome, now: Time) -> Vec<String> {
     let would = if outcome.dry_run { "would be " } else { "" };
     let mut lines = Vec::new();
     for (reason, why) in [
@@ -75,18 +77,27 @@ fn told(outcome: &GcOutcome) -> Vec<String> {
         (Stay::Grace, "condemned, and waiting"),
         (Stay::Commit, "condemned, and held by a commit of this git repo"),
         (Stay::Pages, "condemned, and telling what is deleted in other packs"),
-        (Stay::Orphans, "condemned, and holding what no record here names"),
+        (Stay::Orphans, "condemned, and holding what no record here names, so `art gc --orphans` removes them"),
         (Stay::Put, "condemned, and in use by a put"),
     ] {
         let packs = outcome.waiting.iter().filter(|pack| pack.reason == reason).map(|pack| pack.pack.size_bytes);
         let until = outcome.waiting.iter().filter(|pack| pack.reason == reason).filter_map(|pack| pack.until).min();
-        let until = until.map(|until| format!(", the first until {}", time(until))).unwrap_or_default();
+        let until = until.filter(|until| reason != Stay::Orphans || *until > now);
+        let word = if reason == Stay::Orphans { "from" } else { "until" };
+        let until = until.map(|until| format!(", the first {word} {}", time(until))).unwrap_or_default();
         lines.extend(line("kept", packs, &format!("{why}{until}")));
     }
     let orphans = outcome.orphans;
     if orphans.chunk_count + orphans.page_count > 0 {
         let count = plural(orphans.chunk_count + orphans.page_count, "orphan");
-        lines.push(format!("kept: {count} ({}), which no record here names; `art gc --orphans` frees them", size(orphans.size_bytes)));
+        let until = orphans.until.filter(|until| *until > now);
+        let until = until.map(|until| format!(", the first from {}", time(until))).unwrap_or_default();
+        let frees = format!("`art gc --orphans` frees them{until}");
+        lines.push(format!("kept: {count} ({}), which no record here names; {frees}", size(orphans.size_bytes)));
+    }
+    if outcome.missing_chunks > 0 {
+        let count = plural(outcome.missing_chunks, "chunk");
+        lines.push(format!("not here: {count} that versions name; `art fsck` tells of which"));
     }
     if outcome.is_idle() {
         lines.push("nothing to free".to_owned());
