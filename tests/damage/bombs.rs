@@ -177,6 +177,7 @@ fn what_a_file_of_petabytes_is_made_of_is_looked_at_once() {
     assert!(bytes > 1 << 50);
     enemy.version(enemy.page(&manifest(vec![Entry { path: path("x"), kind: body(ChunkList::Tree(tree), bytes) }])));
     enemy.project.write("there/x", "short");
+    enemy.project.write("extra/y", "more");
     for (line, code) in [
         ("ls evil:v0", 0),
         ("show evil", 0),
@@ -186,6 +187,11 @@ fn what_a_file_of_petabytes_is_made_of_is_looked_at_once() {
         ("fsck --quick", 0),
         ("du", 0),
         ("verify evil there", 1),
+        ("put other --onto evil extra", 0),
+        ("put evil --onto evil extra", 0),
+        ("rm evil:v0", 0),
+        ("gc", 0),
+        ("undelete evil:v0", 0),
     ] {
         let ran = limited(&enemy.project, MEMORY_KIB, &line.split(' ').collect::<Vec<_>>());
         assert_eq!(ran.code, Some(code), "{line}: {} {}", ran.text(), ran.stderr);
