@@ -71,8 +71,13 @@ pub fn undelete(store: &Store, context: &Context<'_>, references: &[Ref]) -> Res
         }
     }
     let _numbers = session.lock_numbers()?;
+    if !session.rests_hold()? {
+        // A `gc` has condemned some of it meanwhile, for it saw these versions as deleted.
+        session.begin_again()?;
+        checked.clear();
+    }
     for (artifact, id) in &targets {
-        // Deleted while the lock was waited for.
+        // Deleted while the lock was waited for, or to be looked at again.
         let history = store.history(artifact)?;
         gone(&history, *id).iter().filter(|version| !checked.contains(&version.id)).try_for_each(|version| presence.check(version))?;
     }

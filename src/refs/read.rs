@@ -1,5 +1,6 @@
 //! Reads the records of artifacts from `refs/`; nothing is believed but what hashes to its name.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,17 @@ pub fn artifacts(root: &Path) -> Result<Vec<Name>> {
     Ok(names)
 }
 
+/// Lists the records of all artifacts by the digits of their hashes that stand in their names.
+pub fn all_names(root: &Path) -> Result<HashSet<String>> {
+    let mut all = HashSet::new();
+    for dir in subdirs(&root.join("refs"))? {
+        for (folder, _) in folders(root, &dir)? {
+            all.extend(record_names(&root.join(folder))?.into_iter().map(|(_, _, hash16)| hash16));
+        }
+    }
+    Ok(all)
+}
+
 /// Reads every record of one artifact.
 ///
 /// On a disk that folds case, or after a union with one, the records of `Model` may lie in a
@@ -98,15 +110,20 @@ pub fn load_all(root: &Path) -> Result<Vec<(Name, Records)>> {
     Ok(all.into_iter().collect())
 }
 
+/// Lists the folders of records in one folder of `refs/`, and whether they are those of versions.
+fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
+    let base = Path::new("refs").join(dir);
+    let mut folders = vec![(base.join("versions"), true), (base.join("edits"), false)];
+    folders.extend(subdirs(&root.join(&base).join("aliases"))?.into_iter().map(|alias| (base.join("aliases").join(alias), false)));
+    Ok(folders)
+}
+
 /// Reads the records in one folder of `refs/`: of the artifacts whose names are the folder's but
 /// for ASCII case. A record of any other lies there by mistake, and would be found by no one who
 /// looks for that artifact.
 fn load_dir(root: &Path, dir: &str) -> Result<Records> {
-    let base = Path::new("refs").join(dir);
     let mut records = Records::default();
-    let mut folders = vec![(base.join("versions"), true), (base.join("edits"), false)];
-    folders.extend(subdirs(&root.join(&base).join("aliases"))?.into_iter().map(|alias| (base.join("aliases").join(alias), false)));
-    for (folder, is_version) in folders {
+    for (folder, is_version) in folders(root, dir)? {
         for (name, number, hash16) in record_names(&root.join(&folder))? {
             let path = folder.join(name);
             let read = read_record(&root.join(&path), &hash16)?.and_then(|(id, record)| match is_at_home(&record, dir) {

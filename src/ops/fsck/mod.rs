@@ -146,7 +146,7 @@ pub enum FindingKind {
 }
 
 /// How often a check is begun again because a pack was removed meanwhile.
-const TRIES: usize = 3;
+const TRIES: usize = 8;
 
 /// Checks a whole store.
 pub fn fsck(store: &Store, context: &Context<'_>, options: &FsckOptions) -> Result<FsckOutcome> {

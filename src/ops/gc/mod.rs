@@ -24,7 +24,9 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::pack::PackClass;
 use crate::lock::{Lock, Mode};
+use crate::pack::{pack_path, reader};
 use crate::quote::quote_path;
+use crate::refs::read;
 use crate::store::put_note::PutNotes;
 use crate::store::roots::{BranchPages, Roots};
 use crate::store::session::Session;
@@ -34,7 +36,7 @@ use facts::Facts;
 pub use outcome::{CondemnedPack, GcOutcome, Orphans, PackFile, WaitingPack};
 use plan::{Copies, DeletePlan, Grace};
 pub use plan::{Reason, Stay};
-use scene::{CondemnPlans, Scene, Sight, with_tree};
+use scene::{CondemnPlans, Scene, Sight, with_newcomers, with_tree};
 use survey::Ground;
 
 /// How long a pack and what condemns it must both have been here before the pack is removed: so
@@ -43,6 +45,12 @@ pub const GRACE: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// How often the roots are read again because the git repo has changed.
 const ROOT_TRIES: usize = 8;
+
+/// How often a plan is made again because packs were removed meanwhile.
+const PLAN_TRIES: usize = 8;
+
+/// The phase in which versions are walked.
+const LOOKING: &str = "reading what versions need";
 
 /// What [`gc`] may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +78,7 @@ pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<G
     store.check_features(Need::Collect)?;
     check_not_shared(store)?;
     if options.dry_run {
-        return dry_run(store, context, options);
+        return plan_only(store, context, options);
     }
     let local = local::find_or_create(store.root(), context.progress)?;
     let alone = Lock::take(&local.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
@@ -100,15 +108,38 @@ fn check_not_shared(store: &Store) -> Result<()> {
     Ok(())
 }
 
+/// Plans without a lock, as readers do. Where another gc has removed something meanwhile, what then
+/// fails says nothing of the store: the second time other collectors are kept out.
+fn plan_only(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
+    let mut lock = None;
+    for _ in 0..PLAN_TRIES {
+        let listed = packs_of(store)?;
+        // Opened anew, so that no listing is older than this one.
+        let planned = Store::open(store.root()).and_then(|store| dry_run(&store, context, options));
+        if planned.is_ok() || packs_of(store)?.is_superset(&listed) {
+            return planned;
+        }
+        // Another gc that has removed something has left a lock to share.
+        if let Some(local) = store.local() {
+            lock = Lock::share_existing(&local.join("gc"), context.wait, context.progress)?.or(lock);
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, "cannot tell what would be freed: packs are removed again and again")
+        .hint("run `art gc --dry-run` again when nothing else removes packs"))
+}
+
+fn packs_of(store: &Store) -> Result<HashSet<PathBuf>> {
+    let of = |class| Ok(reader::list(store.root(), class)?.into_iter().map(move |id| pack_path(class, id)));
+    Ok(of(PackClass::Data)?.chain(of(PackClass::Meta)?).collect())
+}
+
 /// Plans, and changes nothing; writers may change the plan meanwhile.
 fn dry_run(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<GcOutcome> {
     let local = store.local();
-    // Another gc would remove what this one looks at.
-    let share = |local: &PathBuf| Lock::share_existing(&local.join("gc"), context.wait, context.progress);
-    let _lock = local.as_ref().map(share).transpose()?;
     let now = SystemTime::from(context.now.0);
     let roots = Roots::read(store)?;
     let branches = roots.branches.peek(local.as_deref(), context.progress)?;
+    context.progress.phase(LOOKING);
     let (threads, local) = (context.threads, local.as_deref());
     let scene = Scene::look(&Sight { store, options, threads, branches: &branches, local, now, removable: None }, &roots)?;
     let mut outcome = GcOutcome { dry_run: true, ..GcOutcome::default() };
@@ -146,6 +177,7 @@ impl Collector<'_> {
     fn collect(&self) -> Result<GcOutcome> {
         let mut outcome = GcOutcome::default();
         let removable: HashSet<PathBuf> = self.store.condemned()?.iter().map(|(path, _)| path.to_owned()).collect();
+        let before = read::all_names(self.store.root())?;
         let (roots, branches) = self.roots()?;
         let is_due = {
             let session = Session::begin(self.store, self.context)?;
@@ -153,6 +185,9 @@ impl Collector<'_> {
             scene.tell(&mut outcome);
             let plans = scene.plan_condemn(Copies::Yes);
             self.condemn(&session, &mut scene, &plans, &mut outcome)?;
+            if !outcome.condemned.is_empty() {
+                self.lift_for_newcomers(&session, roots, &branches, &before, &mut outcome)?;
+            }
             session.save_index();
             let data = scene.plan_delete_data(Grace::Kept);
             let meta = scene.plan_delete_meta(Grace::Kept, &data.delete);
@@ -169,6 +204,32 @@ impl Collector<'_> {
             self.delete(&session, &mut scene, Grace::Kept, &mut outcome)?;
         }
         Ok(outcome)
+    }
+
+    /// Lifts the condemnation of what versions need that were stored, or came back to life, after the
+    /// roots were read. Removing would spare it anyhow; but were they deleted before that, what
+    /// they alone need would have no grace of its own.
+    fn lift_for_newcomers(
+        &self,
+        session: &Session<'_>,
+        roots: Roots,
+        branches: &BranchPages,
+        before: &HashSet<String>,
+        outcome: &mut GcOutcome,
+    ) -> Result<()> {
+        let (roots, are_any) = with_newcomers(self.store, roots, before)?;
+        if !are_any {
+            return Ok(());
+        }
+        let condemned: HashSet<PathBuf> = outcome.condemned.iter().map(|condemned| condemned.pack.path.clone()).collect();
+        let scene = self.look(session, &roots, branches, Some(&condemned))?;
+        let (data, meta) = (scene.plan_delete_data(Grace::Kept), scene.plan_delete_meta(Grace::Kept, &[]));
+        for (ground, facts, plan) in [(&scene.survey.data, &scene.data, data), (&scene.survey.meta, &scene.meta, meta)] {
+            apply::lift(session, self.context, ground, facts, &plan.lift)?;
+            outcome.condemned.retain(|condemned| !plan.lift.iter().any(|&pack| facts.of(pack).path == condemned.pack.path));
+            outcome.deletes(ground, facts, &DeletePlan { lift: plan.lift, ..DeletePlan::default() });
+        }
+        Ok(())
     }
 
     /// Condemns and removes at once; first what is wholly unused, for there may be no room to copy.
@@ -217,7 +278,7 @@ impl Collector<'_> {
 
     fn look(&self, session: &Session<'_>, roots: &Roots, branches: &BranchPages, removable: Option<&HashSet<PathBuf>>) -> Result<Scene> {
         self.alone.check()?;
-        self.context.progress.phase("reading what versions need");
+        self.context.progress.phase(LOOKING);
         let now = session.collecting(|| session.disk().file_system_time())?;
         let (store, options, threads, local) = (self.store, self.options, self.context.threads, Some(self.local));
         Scene::look(&Sight { store, options, threads, branches, local, now, removable }, roots)

@@ -10,7 +10,10 @@ use super::outcome::GcOutcome;
 use super::plan::{self, CondemnPlan, Copies, DeletePlan, Grace};
 use super::survey::{Ground, Survey};
 use crate::error::{Error, Result};
+use crate::id::RecordId;
 use crate::quote::quote_path;
+use crate::refs::history::{History, Version};
+use crate::refs::read::{self, HASH16};
 use crate::store::Store;
 use crate::store::put_note::PutNotes;
 use crate::store::roots::{BranchPages, RootVersion, Roots};
@@ -129,16 +132,43 @@ pub(super) fn with_tree(store: &Store, mut roots: Roots) -> Result<Roots> {
         }
         let edits = history.edits.iter().filter(|(_, edit)| edit.target.is_none());
         roots.metadata_pages.extend(edits.flat_map(|(_, edit)| edit.metadata_pages.iter().copied()));
-        for version in history.versions.into_iter().filter(|version| !version.deleted) {
-            roots.live.push(RootVersion {
-                artifact: history.artifact.clone(),
-                label: version.label,
-                id: version.id,
-                manifest: version.record.manifest,
-                metadata_pages: version.metadata.into_iter().flat_map(|layer| layer.pages).collect(),
-                root: "the working tree".to_owned(),
-            });
-        }
+        let live = history.versions.iter().filter(|version| !version.deleted);
+        roots.live.extend(live.map(|version| in_tree(&history, version)));
     }
     Ok(roots)
+}
+
+/// Adds to the roots the versions that were stored or came back to life by records which were not
+/// there `before`, whether they are deleted by now or not; says whether there are any.
+pub(super) fn with_newcomers(store: &Store, mut roots: Roots, before: &HashSet<String>) -> Result<(Roots, bool)> {
+    let is_new = |id: RecordId| !before.contains(&id.short(HASH16));
+    let known = roots.live.len();
+    if read::all_names(store.root())?.is_subset(before) {
+        return Ok((roots, false));
+    }
+    for (artifact, records) in read::load_all(store.root())? {
+        let stored = records.versions.iter().filter(|(id, _)| is_new(*id)).map(|(id, _)| *id);
+        let edited = records.edits.iter().filter(|(id, edit)| is_new(*id) && !edit.delete).filter_map(|(_, edit)| edit.target);
+        let named = records.aliases.iter().filter(|(id, _)| is_new(*id)).filter_map(|(_, alias)| alias.target);
+        let newcomers: HashSet<RecordId> = stored.chain(edited).chain(named).collect();
+        if newcomers.is_empty() {
+            continue;
+        }
+        let history = History::new(artifact, records);
+        let versions = history.versions.iter().filter(|version| newcomers.contains(&version.id));
+        roots.live.extend(versions.map(|version| in_tree(&history, version)));
+    }
+    let are_any = roots.live.len() > known;
+    Ok((roots, are_any))
+}
+
+fn in_tree(history: &History, version: &Version) -> RootVersion {
+    RootVersion {
+        artifact: history.artifact.clone(),
+        label: version.label.clone(),
+        id: version.id,
+        manifest: version.record.manifest,
+        metadata_pages: version.metadata.iter().flat_map(|layer| &layer.pages).copied().collect(),
+        root: "the working tree".to_owned(),
+    }
 }
