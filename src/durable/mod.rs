@@ -133,12 +133,12 @@ impl Disk {
             self.confirmed().forget(relative);
         }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
-        self.sync_parent(from)?;
-        self.sync_parent(to)
+        self.sync_parent(to)?;
+        self.sync_parent(from)
     }
 
-    /// Gives a file of the store, which is about to be replaced, the name `to` as well, without
-    /// clobbering, and syncs that directory. Where there are no hard links it is moved.
+    /// Gives a file of the store, which is about to be replaced or removed, the name `to` as well,
+    /// without clobbering, and syncs that directory. Where there are no hard links it is moved.
     pub fn link_aside(&self, from: &Path, to: &Path) -> Result<()> {
         let is_linked = |to: &Path| fs::symlink_metadata(from).ok().zip(fs::symlink_metadata(to).ok()).is_some_and(is_one_file);
         match fs::hard_link(from, to) {

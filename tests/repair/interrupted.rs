@@ -51,3 +51,33 @@ fn on_a_disk_that_fills_up_nothing_becomes_less_readable() {
     }
     assert!(failed > 4, "only {failed} syncs failed");
 }
+
+#[test]
+fn where_the_disk_does_not_give_a_file_for_once_nothing_becomes_less_readable() {
+    if !can_inject() {
+        return;
+    }
+    let mut failed = 0;
+    for call in ["open", "openat"] {
+        for number in 1.. {
+            let project = store();
+            Damage::Flip(0.5)
+                .inflict(files(&project.store().join("packs")).iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap());
+            let before = unreadable(&project, &[V0, V1]);
+            let log = project.outside().join("log");
+            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error=EIO:when={number}"));
+            let args = ["-f", "-qq", "-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject, env!("CARGO_BIN_EXE_art"), "repair"];
+            run(project.program("strace", args).env("ART_THREADS", "1"));
+            let log = fs::read_to_string(log).unwrap();
+            if !log.contains("INJECTED") {
+                break;
+            }
+            if !log.lines().any(|line| line.contains("INJECTED") && line.contains(".artifacts")) {
+                continue;
+            }
+            failed += 1;
+            assert!(unreadable(&project, &[V0, V1]).is_subset(&before), "{call} {number}: {log}");
+        }
+    }
+    assert!(failed > 10, "only {failed} calls failed");
+}

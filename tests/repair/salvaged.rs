@@ -58,6 +58,18 @@ fn two_copies_that_are_damaged_in_different_places_make_a_whole_one() {
 }
 
 #[test]
+fn what_only_deleted_versions_need_is_saved_before_a_pack_is_moved_aside() {
+    let project = store();
+    project.art(["rm", "data", "--all", "--force-aliases"]).ok();
+    Damage::Flip(0.5).inflict(&largest(&project));
+    let told = project.art(["repair", "--json"]).ok().json();
+    assert_eq!(told["gathered"][0]["from"], "damaged files", "{told}");
+    // The chunks of one block are lost, of some 600 kB.
+    let again = project.put("d", &[]);
+    assert!(again["new_bytes"].as_u64().unwrap() < 400_000, "{again}");
+}
+
+#[test]
 fn what_lies_in_quarantine_is_a_source() {
     for torn in [false, true] {
         let project = store();

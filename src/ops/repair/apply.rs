@@ -23,9 +23,10 @@ const QUARANTINE: &str = "quarantine";
 /// How long a file that is put aside keeps its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
-    /// It is moved.
+    /// Until its name in `quarantine/` is on disk. Only for one who is alone: a writer may put a
+    /// good file in its place.
     Now,
-    /// It stays until what replaces it gets its name.
+    /// Until what replaces it gets its name.
     Replaced,
 }
 
@@ -67,7 +68,7 @@ impl Repair<'_> {
         if self.records.is_empty() && self.needs.damaged.is_empty() {
             return Ok(());
         }
-        let session = Session::begin(self.store, self.context)?;
+        let session = Session::begin_alone(self.store, self.context)?;
         // While a version's record is moved aside nobody may take its number.
         let _numbers = session.lock_numbers()?;
         for record in std::mem::take(&mut self.records) {
@@ -95,13 +96,10 @@ impl Repair<'_> {
         {
             return Ok(());
         }
-        let to = self.free_name(&damaged.path, until);
+        let to = self.free_name(&damaged.path);
         session.disk().make_dir(to.parent().unwrap_or(Path::new(QUARANTINE)))?;
         let aside = self.store.root().join(&to);
-        match until {
-            Until::Now => session.disk().move_aside(&from, &aside)?,
-            Until::Replaced => session.disk().link_aside(&from, &aside)?,
-        }
+        session.disk().link_aside(&from, &aside)?;
         if let DamagedFile::Pack(_, id) = damaged.what
             && verify_file(&aside, id).is_ok()
         {
@@ -111,20 +109,23 @@ impl Repair<'_> {
                 Err(_) => session.disk().move_aside(&aside, &from),
             };
         }
+        if until == Until::Now {
+            session.disk().remove(std::slice::from_ref(&damaged.path))?;
+        }
         self.outcome.quarantined.push(Quarantined { path: damaged.path.clone(), to });
         Ok(())
     }
 
-    /// Returns a name in `quarantine/` that nothing has; to link a file, one that it has already
-    /// will do.
-    fn free_name(&self, path: &Path, until: Until) -> PathBuf {
+    /// Returns a name in `quarantine/` that nothing else has: one that the file has already, because
+    /// a repair was killed, will do.
+    fn free_name(&self, path: &Path) -> PathBuf {
         let first = Path::new(QUARANTINE).join(path);
         let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let numbered = (1..).map(|number: u64| first.with_file_name(format!("{name}{COPY_MARK}{number}")));
         let mut names = std::iter::once(first.clone()).chain(numbered);
         let file = |path: &Path| fs::symlink_metadata(self.store.root().join(path)).map(|meta| (meta.dev(), meta.ino())).ok();
-        let (own, is_linked) = (file(path), until == Until::Replaced);
-        names.find(|name| file(name).is_none_or(|file| is_linked && Some(file) == own)).unwrap_or(first)
+        let own = file(path);
+        names.find(|name| file(name).is_none_or(|file| Some(file) == own)).unwrap_or(first)
     }
 }
 

@@ -24,7 +24,7 @@ use super::{Fetched, Gathered, RepairOptions, RepairOutcome};
 const PENDING_MAX: usize = 128;
 
 /// Both classes, pages first: they tell which chunks are needed.
-const CLASSES: [PackClass; 2] = [PackClass::Meta, PackClass::Data];
+pub(super) const CLASSES: [PackClass; 2] = [PackClass::Meta, PackClass::Data];
 
 /// A repair that is under way.
 pub(super) struct Repair<'r> {
@@ -33,8 +33,8 @@ pub(super) struct Repair<'r> {
     pub(super) needs: Needs,
     pub(super) at_hand: AtHand,
     /// Where drafts are written; none where it is only told.
-    disk: Option<Disk>,
-    stocks: [Stock; 2],
+    pub(super) disk: Option<Disk>,
+    pub(super) stocks: [Stock; 2],
     /// Packs that are to be published.
     pub(super) packs: Vec<FinishedPack>,
     /// Records that are to be written.
@@ -69,6 +69,7 @@ impl<'r> Repair<'r> {
         self.fetch_records(sources);
         self.fetch_damaged_packs(sources)?;
         self.fetch_wanted(sources)?;
+        self.save_rest()?;
         if let Some(disk) = &self.disk {
             for stock in &mut self.stocks {
                 self.packs.extend(stock.finish(disk)?);
@@ -146,13 +147,17 @@ impl<'r> Repair<'r> {
                 }
             }
         }
+        self.note_gathered(gathered);
+        Ok(())
+    }
+
+    pub(super) fn note_gathered(&mut self, gathered: Gathered) {
         if gathered.chunk_count + gathered.page_count > 0 {
             match self.outcome.gathered.iter_mut().find(|before| before.from == gathered.from) {
                 Some(before) => before.add(&gathered),
                 None => self.outcome.gathered.push(gathered),
             }
         }
-        Ok(())
     }
 
     fn gather_from_tables(&mut self, class: PackClass, census: &Census, from: &str, gathered: &mut Gathered) -> Result<()> {
@@ -247,11 +252,7 @@ impl<'r> Repair<'r> {
             return Ok(());
         }
         self.at_hand.add(class, hash, bytes);
-        match class {
-            PackClass::Data => gathered.chunk_count += 1,
-            PackClass::Meta => gathered.page_count += 1,
-        }
-        gathered.size_bytes += bytes.len() as u64;
+        gathered.count(class, bytes.len());
         if let Some(disk) = &self.disk {
             let at = CLASSES.iter().position(|of| *of == class).unwrap_or_default();
             self.packs.extend(self.stocks[at].add(disk, hash, bytes)?);
@@ -265,6 +266,14 @@ impl<'r> Repair<'r> {
 }
 
 impl Gathered {
+    pub(super) fn count(&mut self, class: PackClass, len: usize) {
+        match class {
+            PackClass::Data => self.chunk_count += 1,
+            PackClass::Meta => self.page_count += 1,
+        }
+        self.size_bytes += len as u64;
+    }
+
     fn add(&mut self, more: &Gathered) {
         self.chunk_count += more.chunk_count;
         self.page_count += more.page_count;
@@ -273,7 +282,14 @@ impl Gathered {
 }
 
 impl AtHand {
-    fn add(&mut self, class: PackClass, hash: [u8; HASH_LEN], bytes: &[u8]) {
+    pub(super) fn has(&self, class: PackClass, hash: &[u8; HASH_LEN]) -> bool {
+        match class {
+            PackClass::Data => self.chunks.contains_key(&ChunkId::from_bytes(*hash)),
+            PackClass::Meta => self.pages.contains_key(&PageId::from_bytes(*hash)),
+        }
+    }
+
+    pub(super) fn add(&mut self, class: PackClass, hash: [u8; HASH_LEN], bytes: &[u8]) {
         match class {
             PackClass::Data => drop(self.chunks.insert(ChunkId::from_bytes(hash), bytes.len() as u32)),
             PackClass::Meta => drop(self.pages.insert(PageId::from_bytes(hash), bytes.to_vec())),

@@ -13,6 +13,7 @@ mod git;
 mod lost;
 mod need;
 mod records;
+mod rest;
 mod salvage;
 mod source;
 mod stock;

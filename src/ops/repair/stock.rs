@@ -21,6 +21,10 @@ impl Stock {
         Stock { class, encoder: Encoder::new(), raw: Vec::new(), chunks: Vec::new(), pack: None }
     }
 
+    pub(super) fn class(&self) -> PackClass {
+        self.class
+    }
+
     /// Takes a chunk or page; returns a pack once one is full.
     pub(super) fn add(&mut self, disk: &Disk, hash: [u8; HASH_LEN], bytes: &[u8]) -> Result<Option<FinishedPack>> {
         let mut full = None;
