@@ -1,5 +1,6 @@
 //! Pack files: written once from front to back, read by their table.
 
+pub mod maker;
 pub mod reader;
 pub mod writer;
 

@@ -9,6 +9,7 @@ use crate::format::pack::{HEADER_LEN, Header, PackClass, Table};
 use crate::format::record::Record;
 use crate::id::{ChunkId, HASH_LEN, PackId, PageId};
 use crate::ops::fsck::blocks::Blocks;
+use crate::pack::maker::PackMaker;
 use crate::pack::pack_path;
 use crate::pack::writer::FinishedPack;
 use crate::store::census::{Census, Place};
@@ -17,7 +18,6 @@ use crate::store::{Store, local};
 use super::need::{AtHand, DamagedFile, Needs, Tell};
 use super::salvage::scan;
 use super::source::{self, Source};
-use super::stock::Stock;
 use super::{Fetched, Gathered, RepairOptions, RepairOutcome};
 
 /// Packs that may be written and not yet published: each holds a file open.
@@ -34,7 +34,8 @@ pub(super) struct Repair<'r> {
     pub(super) at_hand: AtHand,
     /// Where drafts are written; none where it is only told.
     pub(super) disk: Option<Disk>,
-    pub(super) stocks: [Stock; 2],
+    /// What was fetched one by one or salvaged.
+    pub(super) makers: [PackMaker; 2],
     /// Packs that are to be published.
     pub(super) packs: Vec<FinishedPack>,
     /// Records that are to be written.
@@ -52,7 +53,7 @@ impl<'r> Repair<'r> {
             needs,
             at_hand: AtHand::default(),
             disk: None,
-            stocks: CLASSES.map(Stock::new),
+            makers: CLASSES.map(PackMaker::new),
             packs: Vec::new(),
             records: Vec::new(),
             drop_records: options.drop_records,
@@ -71,8 +72,8 @@ impl<'r> Repair<'r> {
         self.fetch_wanted(sources)?;
         self.save_rest()?;
         if let Some(disk) = &self.disk {
-            for stock in &mut self.stocks {
-                self.packs.extend(stock.finish(disk)?);
+            for maker in &mut self.makers {
+                self.packs.extend(maker.finish(&|| disk.draft())?);
             }
         }
         self.tell_lost();
@@ -255,7 +256,7 @@ impl<'r> Repair<'r> {
         gathered.count(class, bytes.len());
         if let Some(disk) = &self.disk {
             let at = CLASSES.iter().position(|of| *of == class).unwrap_or_default();
-            self.packs.extend(self.stocks[at].add(disk, hash, bytes)?);
+            self.packs.extend(self.makers[at].add(hash, bytes, &|| disk.draft())?);
         }
         Ok(())
     }

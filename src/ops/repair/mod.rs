@@ -16,7 +16,6 @@ mod records;
 mod rest;
 mod salvage;
 mod source;
-mod stock;
 
 use std::path::PathBuf;
 

@@ -33,7 +33,7 @@ impl Repair<'_> {
     }
 
     fn save_rest_of(&mut self, class: PackClass, unreadable: &mut Vec<(PathBuf, String)>) -> Result<()> {
-        let Repair { store, needs, at_hand, disk, stocks, packs, outcome, .. } = self;
+        let Repair { store, needs, at_hand, disk, makers, packs, outcome, .. } = self;
         let (condemned, fetched) = (&needs.condemned, &outcome.fetched);
         let is_moved = |path: &PathBuf| !condemned.contains(path) && fetched.iter().all(|fetched| fetched.path != *path);
         let checked = if class == PackClass::Data { &needs.data } else { &needs.meta };
@@ -57,8 +57,8 @@ impl Repair<'_> {
                         at_hand.add(class, hash, bytes);
                         gathered.count(class, bytes.len());
                         if let Some(disk) = disk {
-                            let stock = stocks.iter_mut().find(|stock| stock.class() == class);
-                            packs.extend(stock.map(|stock| stock.add(disk, hash, bytes)).transpose()?.flatten());
+                            let maker = makers.iter_mut().find(|maker| maker.class() == class);
+                            packs.extend(maker.map(|maker| maker.add(hash, bytes, &|| disk.draft())).transpose()?.flatten());
                         }
                     }
                     Err(error) if error.kind() != ErrorKind::Damaged && fs::symlink_metadata(store.root().join(&path)).is_ok() => {

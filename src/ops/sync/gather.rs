@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::side::Hash;
-use crate::chunk::compress::{BLOCK_RAW_LEN_TARGET, Codec, Decoder, Encoder};
+use crate::chunk::compress::Decoder;
 use crate::context::Context;
 use crate::durable::Draft;
 use crate::error::Result;
-use crate::format::pack::{BLOCK_CHUNKS_MAX, BlockRow, ChunkRow, PackClass};
+use crate::format::pack::{BlockRow, ChunkRow, PackClass};
+use crate::pack::maker::PackMaker;
 use crate::pack::pack_path;
 use crate::pack::reader::Pack;
-use crate::pack::writer::{BlockChunk, FinishedPack, PackWriter};
+use crate::pack::writer::FinishedPack;
 use crate::store::Store;
 use crate::store::files::{StoreFile, StorePath};
 
@@ -75,16 +76,20 @@ pub(super) fn gather(
             parts.push(holder);
         }
     }
-    let mut maker = Maker { class, encoder: Encoder::new(), raw: Vec::new(), chunks: Vec::new(), pack: None, made: Vec::new() };
+    let mut maker = PackMaker::new(class);
     for holder in &parts {
-        if let Err(error) = copy(holder, hashes, &mut taken, class, &mut |hash, bytes| maker.add(hash, bytes, draft)) {
+        let mut add = |hash, bytes: &[u8]| {
+            gathered.made.extend(maker.add(hash, bytes, draft)?);
+            Ok(())
+        };
+        if let Err(error) = copy(holder, hashes, &mut taken, class, &mut add) {
             match error {
                 CopyError::Damaged(why) => context.progress.warn(&format!("cannot copy what is wanted out of a pack: {why}")),
                 CopyError::Failed(error) => return Err(error),
             }
         }
     }
-    gathered.made = maker.finish(draft)?;
+    gathered.made.extend(maker.finish(draft)?);
     gathered.whole.sort();
     Ok(gathered)
 }
@@ -136,55 +141,4 @@ fn copy(
         }
     }
     damage.map_or(Ok(()), |error| Err(CopyError::Damaged(error)))
-}
-
-/// Puts chunks or pages into new packs.
-struct Maker {
-    class: PackClass,
-    encoder: Encoder,
-    raw: Vec<u8>,
-    chunks: Vec<BlockChunk>,
-    pack: Option<PackWriter>,
-    made: Vec<FinishedPack>,
-}
-
-impl Maker {
-    fn add(&mut self, hash: Hash, bytes: &[u8], draft: &dyn Fn() -> Result<Draft>) -> Result<()> {
-        if !self.raw.is_empty() && (self.raw.len() + bytes.len() > BLOCK_RAW_LEN_TARGET || self.chunks.len() == BLOCK_CHUNKS_MAX) {
-            self.end_block(draft)?;
-        }
-        self.raw.extend_from_slice(bytes);
-        self.chunks.push((hash, bytes.len() as u32));
-        Ok(())
-    }
-
-    fn end_block(&mut self, draft: &dyn Fn() -> Result<Draft>) -> Result<()> {
-        if self.chunks.is_empty() {
-            return Ok(());
-        }
-        let mut pack = match self.pack.take() {
-            Some(pack) => pack,
-            None => PackWriter::new(self.class, draft()?)?,
-        };
-        let mut stored = Vec::new();
-        let codec = self.encoder.encode(&self.raw, &mut stored);
-        let payload = if codec == Codec::Raw { &self.raw } else { &stored };
-        pack.add_block(codec.id(), self.raw.len(), payload, &self.chunks)?;
-        self.raw.clear();
-        self.chunks.clear();
-        if pack.is_full() {
-            self.made.push(pack.finish()?);
-        } else {
-            self.pack = Some(pack);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, draft: &dyn Fn() -> Result<Draft>) -> Result<Vec<FinishedPack>> {
-        self.end_block(draft)?;
-        if let Some(pack) = self.pack.take() {
-            self.made.push(pack.finish()?);
-        }
-        Ok(self.made)
-    }
 }
