@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::side::{Body, Files, Hash, Put, Selection, Sent, Side, Take, Wanted};
+use super::side::{Files, Hash, Put, Selection, Sent, Side, Take, Wanted, read_short};
 use super::{gather, part};
 use crate::context::Context;
 use crate::durable::{CopyBy, Disk, Draft, FillError};
@@ -76,15 +76,11 @@ impl<'s> Dir<'s> {
         Ok(self.session.get_or_init(|| session))
     }
 
-    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, body: Body<'_>) -> Result<Put> {
+    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, source: &File) -> Result<Put> {
         let session = self.session()?;
         let mut draft = session.disk().draft()?;
         let len_max = file.path.class().len_max();
-        let filled = match body {
-            Body::File(source) => draft.fill_from_file(&source, len_max, self.copy_by),
-            Body::Stream(stream) => draft.fill_from(stream, len_max),
-        };
-        let (hash, len) = match filled {
+        let (hash, len) = match draft.fill_from_file(source, len_max, self.copy_by) {
             Ok(filled) => filled,
             Err(FillError::Source(e)) => return Ok(Put::Refused(format!("it cannot be read: {e}"))),
             Err(FillError::TooLong) => return Ok(Put::Refused("it is longer than a pack may be".to_owned())),
@@ -112,20 +108,23 @@ impl<'s> Dir<'s> {
         let drafts = pending.into_iter().map(|(draft, path)| (draft, path.as_path().to_owned())).collect();
         let _numbers = session.lock_numbers()?;
         session.check()?;
-        let is_good = |at: usize, there: &Path| Ok(read_short(there, &paths[at]).is_ok_and(|bytes| paths[at].check(&bytes).is_ok()));
+        let is_good = |at: usize, there: &Path| {
+            let read = open_regular(there).and_then(|file| read_short(file, &paths[at]));
+            Ok(read.is_ok_and(|bytes| paths[at].check(&bytes).is_ok()))
+        };
         let placed = session.disk().publish_all(drafts, is_good)?;
         let told = paths.into_iter().zip(placed).map(|(path, placed)| (path, if placed { Put::Arrived } else { Put::Kept }));
         lock(&self.done).extend(told);
         Ok(())
     }
 
-    fn open(&self, path: &StorePath) -> Sent<'static> {
+    fn open(&self, path: &StorePath) -> Sent {
         let opened = match lock(&self.made).get(path) {
             Some(made) => made.reopen(),
             None => open_regular(&self.store.root().join(path.as_path())),
         };
         match opened {
-            Ok(file) => Sent::Body(Body::File(file)),
+            Ok(file) => Sent::File(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Sent::Gone,
             Err(e) => Sent::Unreadable(e.to_string()),
         }
@@ -172,13 +171,13 @@ impl Files for Dir<'_> {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn put(&self, file: &StoreFile, body: Body<'_>) -> Result<()> {
+    fn put(&self, file: &StoreFile, source: File) -> Result<()> {
         if let Some((class, id)) = file.path.class().pack().zip(file.path.pack_id()) {
-            let put = self.put_pack(class, id, file, body)?;
+            let put = self.put_pack(class, id, file, &source)?;
             lock(&self.done).push((file.path.clone(), put));
             return Ok(());
         }
-        let read = body.read_all(file.path.class().len_max());
+        let read = read_short(source, &file.path);
         let checked = read.map_err(|e| format!("it cannot be read: {e}")).and_then(|bytes| file.path.check(&bytes).map(|()| bytes));
         match checked {
             Ok(bytes) => {
@@ -232,11 +231,6 @@ impl Side for Dir<'_> {
         let unneeded = gc::dispensable(self.store, self.context, &wanted, records)?;
         Ok(packs.iter().filter(|path| unneeded.contains(path.as_path())).cloned().collect())
     }
-}
-
-fn read_short(path: &Path, of: &StorePath) -> io::Result<Vec<u8>> {
-    let file: File = open_regular(path)?;
-    Body::File(file).read_all(of.class().len_max())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

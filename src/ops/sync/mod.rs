@@ -1,8 +1,7 @@
 //! `art sync`, `art push`, `art pull`: the union of two copies of a store, by files.
 //!
 //! What travels is whole packs, and then records. Both copies are listed (`plan`), and what one lacks
-//! is moved class by class (`transfer`) between two sides (`side`): directories (`dir`) or an `art` on
-//! another computer (`remote`). A part of a store is what some versions need (`part`, `gather`).
+//! is moved class by class (`transfer`) between two sides (`side`), which are directories (`dir`). A part of a store is what some versions need (`part`, `gather`).
 //! "Copies" in `docs/durability.md` argues what an interruption leaves.
 
 mod dir;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use super::side::{Body, Files, Sent};
+use super::side::{Files, Sent, read_short};
 use crate::error::{Error, Result};
 use crate::refs::condemned::Condemned;
 use crate::store::files::{FileClass, StoreFile, StorePath};
@@ -85,8 +85,8 @@ impl Listing {
 fn read_all(side: &dyn Files, files: &[StoreFile]) -> Result<Vec<Vec<u8>>> {
     let read = Mutex::new(BTreeSet::new());
     side.send(files, &|file, sent| {
-        if let Sent::Body(body) = sent {
-            let bytes = read_short(body, file)?;
+        if let Sent::File(source) = sent {
+            let bytes = read_short(source, &file.path).map_err(|e| Error::io("read", file.path.as_path(), e))?;
             if file.path.check(&bytes).is_ok() {
                 read.lock().unwrap_or_else(PoisonError::into_inner).insert(bytes);
             }
@@ -94,8 +94,4 @@ fn read_all(side: &dyn Files, files: &[StoreFile]) -> Result<Vec<Vec<u8>>> {
         Ok(())
     })?;
     Ok(read.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect())
-}
-
-fn read_short(body: Body<'_>, file: &StoreFile) -> Result<Vec<u8>> {
-    body.read_all(file.path.class().len_max()).map_err(|e| Error::io("read", file.path.as_path(), e))
 }

@@ -1,8 +1,7 @@
 //! What one of two copies of a store is asked when files go between them.
 //!
 //! `Files` is all that storage must do: list, read, write what is absent. `Side` adds what needs
-//! someone who knows stores at the other end. Two things are both: a directory (`dir`), and an
-//! `art` on another computer (`remote`).
+//! someone who knows stores at the other end. A directory (`dir`) is both.
 
 use std::fs::File;
 use std::io::Read;
@@ -29,7 +28,7 @@ pub(crate) trait Files: Sync {
     fn send(&self, files: &[StoreFile], take: &Take<'_>) -> Result<()>;
 
     /// Takes a file that this copy lacks. It counts once [`Files::flush`] has told so.
-    fn put(&self, file: &StoreFile, body: Body<'_>) -> Result<()>;
+    fn put(&self, file: &StoreFile, source: File) -> Result<()>;
 
     /// Makes durable what was put since the last time, and tells what became of each.
     fn flush(&self) -> Result<Vec<(StorePath, Put)>>;
@@ -52,22 +51,14 @@ pub(crate) trait Side: Files {
 }
 
 /// Receives files that are read.
-pub(crate) type Take<'t> = dyn Fn(&StoreFile, Sent<'_>) -> Result<()> + Sync + 't;
+pub(crate) type Take<'t> = dyn Fn(&StoreFile, Sent) -> Result<()> + Sync + 't;
 
 /// A file that is read.
-pub(crate) enum Sent<'b> {
-    Body(Body<'b>),
+pub(crate) enum Sent {
+    File(File),
     /// It has gone since it was listed.
     Gone,
     Unreadable(String),
-}
-
-/// The bytes of a file.
-pub(crate) enum Body<'b> {
-    File(File),
-    /// A stream of the length that was listed, or a failing one.
-    #[allow(dead_code, reason = "for sides that are not directories")]
-    Stream(&'b mut dyn Read),
 }
 
 /// What became of a file.
@@ -115,16 +106,11 @@ impl Selection {
     }
 }
 
-impl Body<'_> {
-    /// Reads all of a short file.
-    pub(crate) fn read_all(self, len_max: u64) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        match self {
-            Body::File(file) => file.take(len_max + 1).read_to_end(&mut bytes)?,
-            Body::Stream(stream) => stream.take(len_max + 1).read_to_end(&mut bytes)?,
-        };
-        Ok(bytes)
-    }
+/// Reads a short file whole: a byte more than what its name lets it have, at most.
+pub(crate) fn read_short(file: File, of: &StorePath) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(of.class().len_max() + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Returns the store in a directory: it, or the one of the project that it is.
