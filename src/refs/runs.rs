@@ -1,6 +1,5 @@
 //! Runs: their records in `runs/`, and what these add up to; "Run records" in `docs/format.md`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -158,24 +157,12 @@ impl Run {
     pub fn name(&self) -> Option<&str> {
         self.start.as_ref()?.name.as_deref()
     }
-
-    /// Whether it used a version in a role.
-    pub fn has_input(&self, input: &RunVersion) -> bool {
-        self.inputs.contains(input)
-    }
 }
 
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: Option<T>) {
-    list.extend(item.filter(|item| !list.contains(item)).into_iter().collect::<Vec<_>>());
-}
-
-/// Groups runs by what people call them.
-pub fn by_name(runs: &[Run]) -> HashMap<&str, Vec<&Run>> {
-    let mut names = HashMap::<&str, Vec<&Run>>::new();
-    for run in runs {
-        if let Some(name) = run.name() {
-            names.entry(name).or_default().push(run);
-        }
+    if let Some(item) = item
+        && !list.contains(&item)
+    {
+        list.push(item);
     }
-    names
 }

@@ -35,6 +35,24 @@ pub enum RunState {
     Unknown,
 }
 
+impl RunState {
+    /// Every state.
+    pub const ALL: [RunState; 6] =
+        [RunState::Open, RunState::Running, RunState::Finished, RunState::Failed, RunState::Lost, RunState::Unknown];
+
+    /// Returns the word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Open => "open",
+            RunState::Running => "running",
+            RunState::Finished => "finished",
+            RunState::Failed => "failed",
+            RunState::Lost => "lost",
+            RunState::Unknown => "unknown",
+        }
+    }
+}
+
 /// A run as listings show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunInfo {

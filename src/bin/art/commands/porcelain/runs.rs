@@ -3,7 +3,8 @@
 use artstore::name::Name;
 use artstore::ops::run::{RunInfo, RunState, list};
 use artstore::quote::escape;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::warn_of_damaged;
 use crate::error::{Exit, Result};
@@ -25,34 +26,11 @@ pub(crate) struct RunsArgs {
     #[arg(long, value_name = "J")]
     job_type: Option<String>,
     /// Only those in this state
-    #[arg(long, value_name = "S")]
-    state: Option<StateArg>,
+    #[arg(long, value_name = "S", value_parser = PossibleValuesParser::new(RunState::ALL.map(RunState::as_str)))]
+    state: Option<String>,
     /// Only the newest N of them
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum StateArg {
-    Open,
-    Running,
-    Finished,
-    Failed,
-    Lost,
-    Unknown,
-}
-
-impl From<StateArg> for RunState {
-    fn from(state: StateArg) -> RunState {
-        match state {
-            StateArg::Open => RunState::Open,
-            StateArg::Running => RunState::Running,
-            StateArg::Finished => RunState::Finished,
-            StateArg::Failed => RunState::Failed,
-            StateArg::Lost => RunState::Lost,
-            StateArg::Unknown => RunState::Unknown,
-        }
-    }
 }
 
 pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
@@ -64,7 +42,7 @@ pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
     found.runs.retain(|run| {
         (project.is_none() || run.project == project)
             && (job_type.is_none() || run.job_type == job_type)
-            && args.state.is_none_or(|state| run.state == RunState::from(state))
+            && args.state.as_ref().is_none_or(|state| run.state.as_str() == state)
     });
     if let Some(limit) = args.limit {
         found.runs.drain(..found.runs.len().saturating_sub(limit));
@@ -82,7 +60,7 @@ pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
                 run.id.short(),
                 run.name.as_ref().map(|name| escape(name.as_bytes())).unwrap_or_default(),
                 run.job_type.as_ref().map(ToString::to_string).unwrap_or_default(),
-                state_word(run.state).to_owned(),
+                run.state.as_str().to_owned(),
                 time(run.started_at),
                 lasted(run).unwrap_or_default(),
                 (run.inputs.len() + run.references.len()).to_string(),
@@ -99,16 +77,4 @@ pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
 pub(super) fn lasted(run: &RunInfo) -> Option<String> {
     let seconds = run.finished_at?.0.duration_since(run.started_at.0).as_secs_f64();
     Some(duration(seconds.max(0.0)))
-}
-
-/// The word for a state, as in JSON.
-pub(super) fn state_word(state: RunState) -> &'static str {
-    match state {
-        RunState::Open => "open",
-        RunState::Running => "running",
-        RunState::Finished => "finished",
-        RunState::Failed => "failed",
-        RunState::Lost => "lost",
-        RunState::Unknown => "unknown",
-    }
 }

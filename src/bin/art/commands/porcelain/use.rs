@@ -1,10 +1,10 @@
 //! `art use`
 
+use artstore::Error;
 use artstore::format::run::RunReference;
 use artstore::id::FileDigest;
 use artstore::name::{Name, Ref};
 use artstore::ops::run::{UseOutcome, use_reference, use_version};
-use artstore::{Context, Error, Store};
 use clap::Args;
 use serde_json::json;
 
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &UseArgs, setup: &Setup) -> Result<Exit> {
         }
         (None, uri) => {
             let reference = reference(args, uri.as_deref().unwrap_or_default(), role)?;
-            let changed = outside(&store, &context, id, reference.clone())?;
+            let changed = use_reference(&store, &context, id, reference.clone())?;
             if out.json {
                 let RunReference { digest, role, size_bytes, uri } = reference;
                 let value = json!({ "run": id, "uri": uri, "digest": digest, "size_bytes": size_bytes, "as": role, "changed": changed });
@@ -82,8 +82,4 @@ fn reference(args: &UseArgs, uri: &str, role: Option<Name>) -> Result<RunReferen
     let digest =
         digest.map_err(|why| Error::usage(format!("bad digest: {why}")).hint("`b3sum FILE` or `art hash-object FILE` prints it"))?;
     Ok(RunReference { digest, role, size_bytes: args.size, uri: uri.to_owned() })
-}
-
-fn outside(store: &Store, context: &Context<'_>, id: artstore::run_id::RunId, reference: RunReference) -> Result<bool> {
-    Ok(use_reference(store, context, id, reference)?)
 }

@@ -4,7 +4,6 @@ use artstore::ops::lineage::{EdgeKind, LineageEdge, LineageNode, Subject};
 use artstore::ops::run::RunState;
 use artstore::quote::escape;
 
-use crate::commands::porcelain::runs::state_word;
 use crate::ui::show::{size, time};
 
 /// Digits of an id where that is all there is to name a version.
@@ -64,7 +63,7 @@ impl Label {
             Subject::Run(details) => {
                 let info = &details.info;
                 let date = time(info.started_at).chars().take(10).collect::<String>();
-                let state = format!("{} {date}", state_word(info.state));
+                let state = format!("{} {date}", info.state.as_str());
                 match &info.name {
                     Some(name) => (escape(name.as_bytes()), vec![info.id.short(), state]),
                     None => (info.id.short(), vec![state]),

@@ -4,7 +4,7 @@ use artstore::format::record::Metadata;
 use artstore::ops::run::{RunDetails, RunInfo, RunVersionInfo, show};
 use artstore::quote::escape;
 
-use crate::commands::porcelain::runs::{lasted, state_word};
+use crate::commands::porcelain::runs::lasted;
 use crate::commands::porcelain::show::git_line;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
@@ -60,7 +60,7 @@ fn lines(details: &RunDetails) -> Vec<String> {
 }
 
 fn state(info: &RunInfo) -> String {
-    let word = state_word(info.state);
+    let word = info.state.as_str();
     match (info.exit_code, info.signal) {
         (Some(code), _) if code > 0 => format!("{word} (exit code {code})"),
         (_, Some(signal)) => format!("{word} (signal {signal})"),
