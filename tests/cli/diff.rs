@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use artstore::id::FileDigest;
 use serde_json::json;
 
-use crate::env::Env;
+use crate::env::{Env, files};
 
 /// A store with two versions that differ in every way there is.
 fn two_versions() -> Env {
@@ -86,6 +87,42 @@ fn a_directory_is_compared_as_it_is() {
     env.write("d/.artignore", "*.tmp\n");
     env.write("d/x.tmp", "1");
     assert_eq!(env.art(["diff", "d", "./d", "--name-only"]).done(), ".artignore\n");
+}
+
+/// Makes the stat cache say of a file with the bytes `old` that it holds `new`.
+fn forge_stat_cache(env: &Env, old: &[u8], new: &[u8]) {
+    let (old, new) = (FileDigest::of(old), FileDigest::of(new));
+    // A file is noted once it is older than the clock's tick, so the first puts may not note it.
+    for _ in 0..1000 {
+        env.art(["put", "d", "d"]).done();
+        let cache = files(&env.store().join("local")).into_iter().find(|path| path.parent().unwrap().ends_with("stat")).unwrap();
+        let mut bytes = fs::read(&cache).unwrap();
+        let Some(at) = bytes.windows(32).position(|window| window == old.as_bytes()) else { continue };
+        bytes[at..at + 32].copy_from_slice(new.as_bytes());
+        // A header of 40 bytes, and a frame behind its length and its hash.
+        let hash = FileDigest::of(&bytes[76..]);
+        bytes[44..76].copy_from_slice(hash.as_bytes());
+        return fs::write(&cache, bytes).unwrap();
+    }
+    panic!("the file was never noted");
+}
+
+#[test]
+fn files_that_were_put_from_there_are_not_read_again() {
+    let env = two_versions();
+    forge_stat_cache(&env, b"added here\n", b"read");
+    // What the cache says is believed, so the file was not read; `verify` reads it.
+    assert_eq!(env.art(["diff", "d", "./d", "--name-only"]).done(), "added\n");
+    env.art(["verify", "d", "d"]).done();
+    // Nor is one that the version does not have.
+    let extra = env.art(["diff", "d:v0", "./d", "--json", "--path", "added"]).json();
+    assert_eq!(extra["entries"][0]["new"]["digest"], json!(FileDigest::of(b"read").to_string()));
+    // A file that changed is read, whatever its size and time of change.
+    let text = env.project().join("d/added");
+    let modified = fs::metadata(&text).unwrap().modified().unwrap();
+    fs::write(&text, "added here\n").unwrap();
+    fs::File::options().write(true).open(&text).unwrap().set_modified(modified).unwrap();
+    assert_eq!(env.art(["diff", "d", "./d", "--name-only"]).done(), "");
 }
 
 #[test]

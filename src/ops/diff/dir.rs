@@ -10,14 +10,22 @@ use crate::error::{Error, Result};
 use crate::format::path::EntryPath;
 use crate::id::PageId;
 use crate::ops::entry::{EntryInfo, ShownPath};
+use crate::ops::put::stat_cache::Reader;
 use crate::ops::restore::dest::Dest;
 use crate::ops::restore::survey::{Content, State, compare_all, content_of, extras};
 use crate::store::Store;
 
 use super::{Change, is_wanted, shown};
 
-/// Lists how a directory differs from a version; nothing is believed of the times of files.
-pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, dir: &Path, prefixes: &[Vec<u8>]) -> Result<Vec<Change>> {
+/// Lists how a directory differs from a version, in order of the paths but for what only the directory
+/// has, which comes last. A file whose times are as when it was last put from there is not read.
+pub(in crate::ops) fn changes(
+    store: &Store,
+    context: &Context<'_>,
+    manifest: PageId,
+    dir: &Path,
+    prefixes: &[Vec<u8>],
+) -> Result<Vec<Change>> {
     let mut dest = Dest::open(dir)?;
     let wanted: Vec<EntryPath> =
         prefixes.iter().filter(|prefix| !prefix.is_empty()).map(|prefix| path_of(prefix)).collect::<Result<_>>()?;
@@ -27,7 +35,7 @@ pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, di
     context.progress.expect(totals.file_count, totals.size_bytes);
     context.progress.all_expected();
     let mut changes = Vec::new();
-    compare_all(store, manifest, &wanted, &dest, context, &mut |entry, state| {
+    compare_all(store, manifest, &wanted, &dest, &mut Reader::of_dir(store, dir), context, &mut |entry, state| {
         let there = match state {
             State::Same => return Ok(()),
             State::Missing => None,
@@ -40,8 +48,9 @@ pub(super) fn changes(store: &Store, context: &Context<'_>, manifest: PageId, di
         changes.extend(Change::new(Some(shown(&entry)), there));
         Ok(())
     })?;
+    let mut cache = Reader::of_dir(store, dir);
     for (path, _) in extras(store, manifest, dir, context)?.into_iter().filter(|(path, _)| is_wanted(path, prefixes)) {
-        let content = content_of(&mut dest, &path)?;
+        let content = content_of(&mut dest, &path, cache.known(&path).as_ref())?;
         let info = info_of(dir, &path, content)?;
         changes.extend(Change::new(None, info.map(|info| (path, info))));
     }

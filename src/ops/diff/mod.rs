@@ -26,7 +26,7 @@ pub use record::RecordChange;
 pub enum Against {
     /// Another version.
     Version(Ref),
-    /// A directory, of which every file is hashed.
+    /// A directory.
     Dir(PathBuf),
 }
 
@@ -128,7 +128,7 @@ impl Change {
 }
 
 /// Compares a version with another, or with a directory. Of two versions only the pages that
-/// differ are read; of a directory every file that the version has, and those that it does not.
+/// differ are read; of a directory every file, but for those that are as they were last put from there.
 /// What `.artignore` files leave out of a directory is no difference.
 pub fn diff(store: &Store, context: &Context<'_>, options: &DiffOptions) -> Result<DiffOutcome> {
     let left = store.resolve(&options.left)?;

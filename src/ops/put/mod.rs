@@ -10,7 +10,7 @@ mod pack;
 mod pipeline;
 mod read;
 mod record;
-mod stat_cache;
+pub(in crate::ops) mod stat_cache;
 pub(in crate::ops) mod walk;
 
 use std::io::Read;

@@ -17,8 +17,9 @@ use crate::codec;
 use crate::durable::{Disk, Draft};
 use crate::error::{Error, Result};
 use crate::format::manifest::FileBody;
-use crate::format::path::Bytes;
+use crate::format::path::{Bytes, EntryPath};
 use crate::id::{FileDigest, HASH_LEN, PageId};
+use crate::store::Store;
 
 const MAGIC: &[u8; 8] = b"artstat1";
 const HEADER_LEN: usize = 8 + HASH_LEN;
@@ -32,7 +33,7 @@ const MARGIN_COARSE: Duration = Duration::from_secs(2);
 
 /// What tells that a file is still the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stat {
+pub(in crate::ops) struct Stat {
     device: u64,
     inode: u64,
     size_bytes: u64,
@@ -49,8 +50,15 @@ pub(super) struct Row {
     pub(super) body: FileBody,
 }
 
+/// What a file held when its times and size were noted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct Known {
+    pub(in crate::ops) stat: Stat,
+    pub(in crate::ops) digest: FileDigest,
+}
+
 /// The cache of one source, read from front to back.
-pub(super) struct Reader {
+pub(in crate::ops) struct Reader {
     rows: Option<Frames>,
     next: Option<Row>,
     /// The manifest that all rows were stored with.
@@ -67,7 +75,6 @@ pub(super) struct Writer {
 impl Stat {
     /// Takes what tells a file apart.
     pub(super) fn of(meta: &Metadata) -> Stat {
-        let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
         Stat {
             device: meta.dev(),
             inode: meta.ino(),
@@ -77,12 +84,27 @@ impl Stat {
         }
     }
 
+    /// The same of what `statat` tells.
+    pub(in crate::ops) fn of_raw(stat: &rustix::fs::Stat) -> Stat {
+        Stat {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size_bytes: stat.st_size as u64,
+            mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec as i64),
+            ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec as i64),
+        }
+    }
+
     /// Whether a change after `hashed_at` would show in the times.
     pub(super) fn is_settled(&self, hashed_at: SystemTime, margin: Duration) -> bool {
         let Some(bound) = hashed_at.duration_since(UNIX_EPOCH).ok().and_then(|since| since.checked_sub(margin)) else { return false };
         let bound = i64::try_from(bound.as_nanos()).unwrap_or(i64::MAX);
         self.mtime_ns < bound && self.ctime_ns < bound
     }
+}
+
+fn ns(seconds: i64, ns: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(ns)
 }
 
 /// Returns the margin for the file system that a path lies on.
@@ -102,9 +124,22 @@ pub(super) fn margin(path: &Path) -> Duration {
 }
 
 impl Reader {
+    /// A cache that knows of no file.
+    pub(in crate::ops) fn empty() -> Reader {
+        Reader { rows: None, next: None, manifest: PageId::from_bytes([0; HASH_LEN]) }
+    }
+
+    /// Opens the cache of what was put from a directory, if there is one.
+    pub(in crate::ops) fn of_dir(store: &Store, dir: &Path) -> Reader {
+        match (store.local(), dir.canonicalize()) {
+            (Some(local), Ok(dir)) => Reader::open(&local, &dir),
+            _ => Reader::empty(),
+        }
+    }
+
     /// Opens the cache of a source; an unusable one reads as empty.
     pub(super) fn open(local: &Path, source: &Path) -> Reader {
-        let empty = Reader { rows: None, next: None, manifest: PageId::from_bytes([0; HASH_LEN]) };
+        let empty = Reader::empty();
         let Ok(mut file) = File::open(place(local, source)) else { return empty };
         let mut header = [0; HEADER_LEN];
         if file.read_exact(&mut header).is_err() || header[..8] != MAGIC[..] {
@@ -123,6 +158,11 @@ impl Reader {
             self.step();
         }
         if self.next.as_ref().is_some_and(|row| row.path.0 == path) { self.next.take() } else { None }.inspect(|_| self.step())
+    }
+
+    /// Tells what the file at a path held; paths are asked for in increasing order.
+    pub(in crate::ops) fn known(&mut self, path: &EntryPath) -> Option<Known> {
+        self.find(path.as_bytes()).map(|row| Known { stat: row.stat, digest: row.body.digest })
     }
 
     fn step(&mut self) {

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::{EntryPath, link_stays_inside};
 use crate::lock;
+use crate::ops::put::stat_cache::Reader;
 use crate::ops::put::walk::FoundKind;
 use crate::quote::{quote, quote_path};
 use crate::refs::history::Version;
@@ -180,7 +181,8 @@ impl Restore<'_> {
         let (mut states, mut differing, mut blocking) = (Vec::new(), Vec::new(), Vec::<Obstacle>::new());
         let (mut empty_dirs, mut dirs) = (HashSet::new(), BTreeSet::from([Vec::new()]));
         let mut here = root.again()?;
-        compare_all(self.store, self.found.version.record.manifest, &self.options.prefixes, &root, self.context, &mut |entry, state| {
+        let (manifest, mut unknown_times) = (self.found.version.record.manifest, Reader::empty());
+        compare_all(self.store, manifest, &self.options.prefixes, &root, &mut unknown_times, self.context, &mut |entry, state| {
             outcome.count(&entry);
             if let EntryKind::Symlink(target) = &entry.kind {
                 self.check_link(&entry.path, &target.0)?;
@@ -301,7 +303,7 @@ impl Restore<'_> {
         let found = extras(self.store, self.found.version.record.manifest, path, self.context)?;
         let mut all = Vec::new();
         for (path, kind) in found {
-            let content = if kind == FoundKind::EmptyDir { Content::Other } else { content_of(&mut here, &path)? };
+            let content = if kind == FoundKind::EmptyDir { Content::Other } else { content_of(&mut here, &path, None)? };
             all.push((path, content));
         }
         Ok(all)

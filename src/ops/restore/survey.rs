@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::EntryPath;
 use crate::id::{FileDigest, PageId};
+use crate::ops::put::stat_cache::{Known, Reader, Stat};
 use crate::ops::put::walk::{FoundKind, SourceWalk};
 use crate::ops::put::{LinkPolicy, PutOptions};
 use crate::quote::{quote, quote_path};
@@ -56,8 +57,9 @@ pub(in crate::ops) struct Obstacle {
 }
 
 /// Compares entries with what is on disk; the answers are in order. Files are hashed on all
-/// threads; nothing is believed of their times.
-pub(in crate::ops) fn compare(dest: &Dest, entries: &[Entry], context: &Context<'_>) -> Result<Vec<State>> {
+/// threads, but for those that are as `cache` knows them.
+fn compare(dest: &Dest, entries: &[Entry], cache: &mut Reader, context: &Context<'_>) -> Result<Vec<State>> {
+    let known: Vec<Option<Known>> = entries.iter().map(|entry| cache.known(&entry.path)).collect();
     let next = AtomicUsize::new(0);
     let states = Mutex::new(vec![State::Missing; entries.len()]);
     std::thread::scope(|scope| {
@@ -71,7 +73,7 @@ pub(in crate::ops) fn compare(dest: &Dest, entries: &[Entry], context: &Context<
                             return Ok(());
                         }
                         for (at, entry) in entries.iter().enumerate().skip(start).take(16) {
-                            let state = state_of(&mut dest, entry)?;
+                            let state = state_of(&mut dest, entry, known[at].as_ref())?;
                             context.progress.advance(u64::from(entry.file().is_some()), entry.kind.size_bytes());
                             states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = state;
                         }
@@ -84,12 +86,14 @@ pub(in crate::ops) fn compare(dest: &Dest, entries: &[Entry], context: &Context<
     Ok(states.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Walks the entries of a version in batches, each with how it stands in a directory.
+/// Walks the entries of a version in batches, each with how it stands in a directory. A file that
+/// is as `cache` knows it is not read; who is to believe nothing of times gives an empty one.
 pub(in crate::ops) fn compare_all(
     store: &Store,
     manifest: PageId,
     prefixes: &[EntryPath],
     dest: &Dest,
+    cache: &mut Reader,
     context: &Context<'_>,
     each: &mut dyn FnMut(Entry, State) -> Result<()>,
 ) -> Result<()> {
@@ -99,7 +103,7 @@ pub(in crate::ops) fn compare_all(
         if batch.is_empty() {
             return Ok(());
         }
-        let states = compare(dest, &batch, context)?;
+        let states = compare(dest, &batch, cache, context)?;
         batch.into_iter().zip(states).try_for_each(|(entry, state)| each(entry, state))?;
     }
 }
@@ -109,12 +113,12 @@ pub(in crate::ops) fn is_wanted(entry: &Entry, prefixes: &[EntryPath]) -> bool {
     prefixes.is_empty() || prefixes.iter().any(|prefix| entry.path.is_within(prefix.as_bytes()))
 }
 
-fn state_of(dest: &mut Dest, entry: &Entry) -> Result<State> {
+fn state_of(dest: &mut Dest, entry: &Entry, known: Option<&Known>) -> Result<State> {
     let there = dest.look(&entry.path)?;
     Ok(match (&entry.kind, there) {
         (_, There::Nothing) => State::Missing,
         (EntryKind::File(body), There::File(stat)) => {
-            let digest = digest_of(dest, &entry.path)?;
+            let digest = digest_of(dest, &entry.path, &stat, known)?;
             if digest != body.digest {
                 State::Differs(Content::File(digest))
             } else if (stat.st_mode & 0o111 != 0) != body.executable {
@@ -126,13 +130,16 @@ fn state_of(dest: &mut Dest, entry: &Entry) -> Result<State> {
         (EntryKind::Symlink(target), There::Symlink(there)) if target.0 == there => State::Same,
         (EntryKind::EmptyDir, There::Dir) => State::Same,
         (EntryKind::Reference(_), _) => State::Same,
-        (_, There::File(_)) => State::Differs(Content::File(digest_of(dest, &entry.path)?)),
+        (_, There::File(stat)) => State::Differs(Content::File(digest_of(dest, &entry.path, &stat, known)?)),
         (_, There::Symlink(target)) => State::Differs(Content::Symlink(target)),
         (_, There::Dir | There::Special | There::Blocked) => State::Differs(Content::Other),
     })
 }
 
-fn digest_of(dest: &mut Dest, path: &EntryPath) -> Result<FileDigest> {
+fn digest_of(dest: &mut Dest, path: &EntryPath, stat: &rustix::fs::Stat, known: Option<&Known>) -> Result<FileDigest> {
+    if let Some(known) = known.filter(|known| known.stat == Stat::of_raw(stat)) {
+        return Ok(known.digest);
+    }
     let mut file = dest.read(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 1 << 18];
@@ -169,7 +176,7 @@ fn list_all(dest: &mut Dest, dir: &EntryPath) -> Result<Vec<Obstacle>> {
             Error::refused(format!("cannot restore {}: a directory with a repo or a store stands in its place", quote(dir.as_bytes())))
                 .hint("move that directory away, or restore into another one")
         })?;
-        let content = content_of(dest, &path)?;
+        let content = content_of(dest, &path, None)?;
         all.push(Obstacle { path, content, is_dir: found.file_type().is_dir() });
     }
     Ok(all)
@@ -180,7 +187,7 @@ fn blocker(dest: &mut Dest, entry: &EntryPath) -> Result<Option<Obstacle>> {
     for end in ends {
         let path = EntryPath::new(&entry.as_bytes()[..end]).map_err(|why| Error::failed(why.to_string()))?;
         if !matches!(dest.look(&path)?, There::Dir) {
-            let content = content_of(dest, &path)?;
+            let content = content_of(dest, &path, None)?;
             return Ok(Some(Obstacle { path, content, is_dir: false }));
         }
     }
@@ -231,10 +238,10 @@ pub(in crate::ops) fn unknown(store: &Store, history: &History, contents: impl I
     Ok(unknown)
 }
 
-/// Returns what something found on disk holds.
-pub(in crate::ops) fn content_of(dest: &mut Dest, path: &EntryPath) -> Result<Content> {
+/// Returns what something found on disk holds; a file that is as it is known is not read.
+pub(in crate::ops) fn content_of(dest: &mut Dest, path: &EntryPath, known: Option<&Known>) -> Result<Content> {
     Ok(match dest.look(path)? {
-        There::File(_) => Content::File(digest_of(dest, path)?),
+        There::File(stat) => Content::File(digest_of(dest, path, &stat, known)?),
         There::Symlink(target) => Content::Symlink(target),
         _ => Content::Other,
     })

@@ -22,7 +22,8 @@ const BAR_MAX: u64 = 30;
 
 /// Tell how a version differs from another, or from a directory
 ///
-/// Of two versions only what differs is read; of a directory every file.
+/// Of two versions only what differs is read; of a directory each file that has changed since it was
+/// last put from there.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --path config --exit-code"
