@@ -6,6 +6,7 @@ use artstore::format::path::EntryPath;
 use artstore::ops::alias;
 use artstore::ops::init::{InitOptions, init};
 use artstore::ops::put::{PutOptions, put};
+use artstore::ops::repair::{RepairOptions, repair};
 use artstore::progress::Silent;
 use artstore::{Error, Store};
 
@@ -24,6 +25,7 @@ pub(crate) fn act(place: &Place, command: &[&str]) -> Result<(), String> {
             let store = Store::open(&place.store())?;
             alias::set(&store, &context(), &of.parse()?, &names).map(drop)
         }),
+        ["repair", rest @ ..] => mend(place, rest),
         _ => {
             let ran = place.art(command);
             return if ran.code == Some(0) { Ok(()) } else { Err(ran.stderr) };
@@ -34,6 +36,12 @@ pub(crate) fn act(place: &Place, command: &[&str]) -> Result<(), String> {
 
 fn make(root: &Path) -> Result<(), Error> {
     init(root, &InitOptions::default(), &Silent).map(drop)
+}
+
+fn mend(place: &Place, words: &[&str]) -> Result<(), Error> {
+    let from = words.iter().filter(|word| **word != "--from").map(|dir| place.project().join(dir)).collect();
+    let store = Store::open(&place.store())?;
+    repair(&store, &context(), &RepairOptions { from, ..RepairOptions::default() }).map(drop)
 }
 
 fn store(root: &Path, words: &[&str]) -> Result<(), Error> {

@@ -1,8 +1,8 @@
 //! The process is killed at every call that changes the disk.
 
-use crate::oracle::{View, check_clean, check_no_litter};
+use crate::oracle::check_no_litter;
 use crate::place::{Place, Workshop};
-use crate::scenario::{Prepared, available, full};
+use crate::scenario::{Prepared, at_each_call, full};
 use crate::strace::{Fault, Traced, trace};
 use crate::tally::{Tally, for_each};
 
@@ -15,7 +15,7 @@ const SAMPLE: usize = 16;
 pub(crate) fn sweep() {
     let workshop = Workshop::new();
     let tally = Tally::default();
-    let scenarios = available(&workshop);
+    let scenarios = at_each_call(&workshop);
     for scenario in &scenarios {
         let prepared = scenario.prepare(&workshop);
         let (plain, _) = points(&prepared, &workshop);
@@ -31,7 +31,7 @@ pub(crate) fn points(prepared: &Prepared, workshop: &Workshop) -> (Vec<Point>, V
     let place = workshop.place();
     prepared.start.write(&place.project());
     let traced = trace(&place.command(prepared.scenario.command), &place.log(), false, &[]);
-    assert_eq!(traced.ran.code, Some(0), "{}", traced.ran.stderr);
+    assert_eq!(traced.ran.code, Some(prepared.scenario.exit), "{}", traced.ran.stderr);
     let (mut changing, mut reading) = (Vec::new(), Vec::new());
     // Faults are counted by strace for each thread on its own.
     let mut seen: std::collections::BTreeMap<(u32, &str), u64> = std::collections::BTreeMap::new();
@@ -62,7 +62,7 @@ fn kill_at(prepared: &Prepared, workshop: &Workshop, (call, number): &Point, tal
     if hung || !hit {
         return tally.not_injected("calls not reached");
     }
-    let outcome = View::read(&place.store())
+    let outcome = (prepared.scenario.view(&place))
         .and_then(|view| view.check_within(&[prepared.before.clone(), prepared.after.clone()]))
         .and_then(|()| prepared.scenario.check_dest(&place, workshop, false))
         .and_then(|()| go_on(prepared, workshop, &place));
@@ -72,15 +72,15 @@ fn kill_at(prepared: &Prepared, workshop: &Workshop, (call, number): &Point, tal
 /// Runs the command again, with no repair before it, and checks that all is as it should be.
 pub(crate) fn go_on(prepared: &Prepared, workshop: &Workshop, place: &Place) -> Result<(), String> {
     let ran = prepared.scenario.run(place);
-    let view = View::read(&place.store())?;
+    let view = prepared.scenario.view(place)?;
     let done = view == prepared.after;
     // What the first try has done may not be doable twice: an alias that is gone already.
-    if ran.code != Some(0) && !(done && ran.code == Some(3)) {
+    if ran.code != Some(prepared.scenario.exit) && !(done && ran.code == Some(3)) {
         return Err(format!("the next try fails: {:?} {}", ran.code, ran.stderr));
     }
     view.check_within(std::slice::from_ref(&prepared.after)).map_err(|why| format!("after the next try {why}"))?;
     prepared.scenario.check_dest(place, workshop, true)?;
-    check_clean(&place.store())?;
+    prepared.scenario.check_clean(place)?;
     place.age_litter();
     let ran = if prepared.scenario.dest.is_some() { prepared.scenario.run(place) } else { place.art(&["put", "swept", "SRC/three"]) };
     if ran.code != Some(0) {

@@ -10,6 +10,7 @@
 mod act;
 mod adopt;
 mod error;
+mod harm;
 mod kill;
 mod oracle;
 mod place;

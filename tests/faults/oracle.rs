@@ -2,9 +2,9 @@
 //! what was not, all or nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use artstore::format::manifest::EntryKind;
+use artstore::format::manifest::{Entry, EntryKind};
 use artstore::format::record::Time;
 use artstore::id::FileDigest;
 use artstore::lock::Wait;
@@ -14,13 +14,21 @@ use artstore::refs::history::{History, Version};
 use artstore::store::CONDEMN_FEATURE;
 use artstore::{Context, Store};
 
+use crate::harm::COPY;
 use crate::place::Place;
+use crate::support::files;
 
 /// All that a store shows to those who read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct View {
     facts: BTreeMap<String, String>,
+    /// The hashes of the synced files of a store that is to be mended, wherever they lie: none of
+    /// them may be deleted.
+    files: BTreeSet<String>,
 }
+
+/// What a damaged store shows of what it cannot give.
+const UNREADABLE: &str = "cannot be read";
 
 pub(crate) fn context() -> Context<'static> {
     Context { now: Time(jiff::Timestamp::now()), git: None, run: None, threads: 1, wait: Wait::Not, progress: &Silent }
@@ -30,15 +38,7 @@ impl View {
     /// Reads everything, each file to its last byte; a store that is not there shows nothing.
     pub(crate) fn read(root: &Path) -> Result<View, String> {
         let mut facts = BTreeMap::new();
-        if !root.join("format").exists() {
-            return Ok(View { facts });
-        }
-        let told = |error: artstore::Error| format!("{error:?}");
-        let store = Store::open(root).map_err(told)?;
-        // What `init` promises to git; nothing else looks at these.
-        for name in ["format", ".gitattributes", ".gitignore"] {
-            facts.insert(name.to_owned(), FileDigest::of(&std::fs::read(root.join(name)).unwrap_or_default()).short(16));
-        }
+        let Some(store) = open(root, &mut facts)? else { return Ok(View::default()) };
         for history in store.histories().map_err(told)? {
             if let Some(damaged) = history.damaged.first() {
                 return Err(format!("damaged record: {damaged:?}"));
@@ -56,20 +56,65 @@ impl View {
         if condemned.iter().next().is_some() && !root.join("features").join(CONDEMN_FEATURE).exists() {
             return Err("a pack is condemned, and the feature that says so is not there".to_owned());
         }
-        Ok(View { facts })
+        Ok(View { facts, files: BTreeSet::new() })
+    }
+
+    /// Reads a store that may be damaged: each file by itself, and what cannot be read as such;
+    /// and what lies where, with the good copy beside it.
+    pub(crate) fn read_damaged(root: &Path) -> Result<View, String> {
+        let mut facts = BTreeMap::new();
+        let Some(store) = open(root, &mut facts)? else { return Ok(View::default()) };
+        for history in store.histories().map_err(told)? {
+            for damaged in &history.damaged {
+                facts.insert(damaged.path.display().to_string(), "damaged".to_owned());
+            }
+            for version in &history.versions {
+                add_content(&store, version, &mut facts);
+            }
+            add_aliases(&history, &mut facts);
+        }
+        let hash = |path: &PathBuf| FileDigest::of(&std::fs::read(path).unwrap()).short(32);
+        let in_place: Vec<PathBuf> = ["packs", "meta", "refs", "gc"].iter().flat_map(|dir| files(&root.join(dir))).collect();
+        for path in &in_place {
+            let (name, hash) = (path.file_name().unwrap().to_string_lossy().into_owned(), hash(path));
+            // What is written is whole; what is not was so before.
+            if !hash.starts_with(&name.rsplit('.').next().unwrap_or_default()[..16]) {
+                facts.insert(format!("{name} is not what it says"), hash);
+            }
+        }
+        let synced = in_place.iter().chain(&files(&root.join("quarantine"))).map(hash).collect();
+        let copy = root.with_file_name(COPY);
+        facts.extend(files(&copy).iter().map(|path| (format!("{COPY}: {}", path.strip_prefix(&copy).unwrap().display()), hash(path))));
+        Ok(View { facts, files: synced })
+    }
+
+    /// Leaves out the files that were not there in an earlier view: only those may not be deleted.
+    pub(crate) fn after(mut self, before: &View) -> View {
+        self.files.retain(|file| before.files.contains(file));
+        self
     }
 
     /// Leaves out what is condemned: without room to copy, `gc` condemns less, and says so.
     pub(crate) fn without_condemned(&self) -> View {
-        View { facts: self.facts.iter().filter(|(name, _)| !name.ends_with(" packs")).map(|(k, v)| (k.clone(), v.clone())).collect() }
+        let mut view = self.clone();
+        view.facts.retain(|name, _| !name.ends_with(" packs"));
+        view
     }
 
     /// Checks that everything stands as in one of the `allowed` views, of which the first is what
-    /// was acknowledged.
+    /// was acknowledged, and that no file of that one is gone.
     pub(crate) fn check_within(&self, allowed: &[View]) -> Result<(), String> {
+        if let Some(gone) = allowed.first().and_then(|first| first.files.difference(&self.files).next()) {
+            return Err(format!("a file was deleted: {gone}"));
+        }
         let names: BTreeSet<&String> = allowed.iter().chain([self]).flat_map(|view| view.facts.keys()).collect();
         for name in names {
             let shown = self.facts.get(name);
+            // Pages that are there again may name files that are not.
+            let was_hidden = allowed.len() > 1 && !allowed[0].facts.contains_key(name);
+            if was_hidden && shown.is_some_and(|shown| shown == UNREADABLE) {
+                continue;
+            }
             if !allowed.iter().any(|view| view.facts.get(name) == shown) {
                 let wanted: Vec<_> = allowed.iter().map(|view| view.facts.get(name)).collect();
                 return Err(format!("{name} shows {shown:?} instead of one of {wanted:?}"));
@@ -77,6 +122,22 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Opens a store and notes what `init` promises to git, which nothing else looks at; none if there
+/// is no store.
+fn open(root: &Path, facts: &mut BTreeMap<String, String>) -> Result<Option<Store>, String> {
+    if !root.join("format").exists() {
+        return Ok(None);
+    }
+    for name in ["format", ".gitattributes", ".gitignore"] {
+        facts.insert(name.to_owned(), FileDigest::of(&std::fs::read(root.join(name)).unwrap_or_default()).short(16));
+    }
+    Store::open(root).map(Some).map_err(told)
+}
+
+fn told(error: artstore::Error) -> String {
+    format!("{error:?}")
 }
 
 fn add_aliases(history: &History, facts: &mut BTreeMap<String, String>) {
@@ -96,25 +157,42 @@ fn add_aliases(history: &History, facts: &mut BTreeMap<String, String>) {
 /// Reads a version whole and tells all of it: what was said of it, and each entry with the hash
 /// of the bytes that came out.
 fn content(store: &Store, version: &Version) -> artstore::Result<String> {
-    let said = serde_json::json!([version.description, version.tags, store.metadata(version)?]);
-    let mut all = format!("{} {}\n", version.record.manifest.short(16), FileDigest::of(said.to_string().as_bytes()));
+    let mut all = format!("{}\n", said(store, version)?);
     for entry in store.entries(version.record.manifest)? {
         let entry = entry?;
-        let shown = match &entry.kind {
-            EntryKind::File(body) => {
-                let mut bytes = Vec::new();
-                store.chunk_runs(&entry.path, body, &mut |run| {
-                    let chunk = store.read_chunk(run.chunk)?;
-                    (0..run.count).for_each(|_| bytes.extend_from_slice(&chunk));
-                    Ok(())
-                })?;
-                format!("{} {}", FileDigest::of(&bytes), body.executable)
-            }
-            other => format!("{other:?}"),
-        };
-        all.push_str(&format!("{} {shown}\n", entry.path));
+        all.push_str(&format!("{} {}\n", entry.path, shown(store, &entry)?));
     }
     Ok(FileDigest::of(all.as_bytes()).short(32))
+}
+
+/// Tells the entries of a version one by one, as far as they can be read.
+fn add_content(store: &Store, version: &Version, facts: &mut BTreeMap<String, String>) {
+    let or_unreadable = |told: artstore::Result<String>| told.unwrap_or_else(|_| UNREADABLE.to_owned());
+    let name = version.full_name();
+    if version.deleted {
+        facts.insert(name, "deleted".to_owned());
+        return;
+    }
+    facts.insert(name.clone(), or_unreadable(said(store, version)));
+    for entry in store.entries(version.record.manifest).into_iter().flatten().map_while(Result::ok) {
+        facts.insert(format!("{name} {}", entry.path), or_unreadable(shown(store, &entry)));
+    }
+}
+
+fn said(store: &Store, version: &Version) -> artstore::Result<String> {
+    let said = serde_json::json!([version.description, version.tags, store.metadata(version)?]);
+    Ok(format!("{} {}", version.record.manifest.short(16), FileDigest::of(said.to_string().as_bytes())))
+}
+
+fn shown(store: &Store, entry: &Entry) -> artstore::Result<String> {
+    let EntryKind::File(body) = &entry.kind else { return Ok(format!("{:?}", entry.kind)) };
+    let mut bytes = Vec::new();
+    store.chunk_runs(&entry.path, body, &mut |run| {
+        let chunk = store.read_chunk(run.chunk)?;
+        (0..run.count).for_each(|_| bytes.extend_from_slice(&chunk));
+        Ok(())
+    })?;
+    Ok(format!("{} {}", FileDigest::of(&bytes), body.executable))
 }
 
 /// Checks that `fsck` finds nothing.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::scenario::full;
 use crate::support::{Ran, noise, run};
 
 /// A directory for one family of faults, in memory where there is such a place.
@@ -71,6 +72,10 @@ impl Workshop {
         }
         write("big/file", &noise(20, 1 << 20));
         write("long/file", &noise(21, 3 << 20));
+        if full() {
+            // More than a pack takes.
+            write("huge/file", &noise(22, 34 << 20));
+        }
         let words: BTreeMap<String, String> = (0..900).map(|key| (format!("key-{key}"), format!("{key:>40}"))).collect();
         write("meta.json", serde_json::to_string(&words).unwrap().as_bytes());
         workshop.wait_until_settled();

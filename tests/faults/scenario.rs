@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use crate::harm::{inflict, is_harm};
 use crate::oracle::{View, check_clean};
 use crate::place::{Place, Snapshot, Workshop};
 use crate::support::{Ran, tree};
@@ -14,6 +15,8 @@ pub(crate) struct Scenario {
     pub(crate) command: &'static [&'static str],
     /// What a command that only restores writes to.
     pub(crate) dest: Option<Dest>,
+    /// The exit code of the command where nothing fails.
+    pub(crate) exit: i32,
 }
 
 /// A place that a command restores to.
@@ -32,9 +35,17 @@ const TWO: &[&str] = &["put", "data", "SRC/two"];
 const MANY: &[&str] = &["put", "data", "SRC/many"];
 const BEST: &[&str] = &["alias", "set", "data:v0", "best"];
 const GET_ONE: &[&str] = &["get", "data:v0", "out"];
+const COPY: &[&str] = &["!copy"];
+const FLIP_PACK: &[&str] = &["!flip", "largest", "packs"];
+const FLIP_RECORD: &[&str] = &["!flip", "largest", "refs/data/versions"];
+const TEAR: &[&str] = &["!tear", "largest", "packs"];
+const HALVE: &[&str] = &["!halve", "largest", "packs"];
+const REMOVE: &[&str] = &["!remove", "largest", "packs"];
+const REPAIR: &[&str] = &["repair"];
+const FETCH: &[&str] = &["repair", "--from", "copy"];
 
 const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
-    Scenario { name, setup, command, dest: None }
+    Scenario { name, setup, command, dest: None, exit: 0 }
 }
 
 const fn restore(
@@ -44,7 +55,12 @@ const fn restore(
     holds: &'static str,
     held: Option<&'static str>,
 ) -> Scenario {
-    Scenario { name, setup, command, dest: Some(Dest { path: "out", holds, held }) }
+    Scenario { name, setup, command, dest: Some(Dest { path: "out", holds, held }), exit: 0 }
+}
+
+/// A repair after which something stays lost.
+const fn loses(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
+    Scenario { name, setup, command, dest: None, exit: 5 }
 }
 
 const ALL: &[Scenario] = &[
@@ -60,6 +76,7 @@ const ALL: &[Scenario] = &[
     store("put many small files", &[INIT, ONE], MANY),
     store("put 1 MiB", &[INIT], &["put", "data", "SRC/big"]),
     store("put 3 MiB", &[INIT, ONE], &["put", "data", "SRC/long"]),
+    store("put two packs", &[INIT], &["put", "data", "SRC/huge"]),
     store("put onto", &[INIT, ONE], &["put", "data", "SRC/many", "--onto", "data", "--at", "more", "--remove", "text"]),
     store("put with a time to live", &[INIT, ONE], &["put", "data", "SRC/two", "--ttl", "30d"]),
     store("put with init", &[], &["put", "--init", "data", "SRC/one"]),
@@ -84,6 +101,21 @@ const ALL: &[Scenario] = &[
     store("gc, put anew", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc", "--prune-now"]], MANY),
     store("gc, put again", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc"]], MANY),
     store("prune", &[INIT, ONE, TWO, MANY], &["prune", "--keep-last", "1", "--apply"]),
+    store("repair a pack from a copy", &[INIT, ONE, TWO, COPY, FLIP_PACK], FETCH),
+    store("repair a pack of pages from a copy", &[INIT, ONE, TWO, COPY, &["!flip", "largest", "meta"]], FETCH),
+    store("repair a record from a copy", &[INIT, ONE, TWO, BEST, COPY, FLIP_RECORD], FETCH),
+    store("repair an alias from a copy", &[INIT, ONE, TWO, BEST, COPY, &["!flip", "largest", "refs/data/aliases"]], FETCH),
+    store("repair a torn pack", &[INIT, ONE, TWO, TEAR], REPAIR),
+    store("repair a torn pack and gather more", &[INIT, ONE, TWO, COPY, HALVE, &["!tear", "largest", "copy/packs"]], FETCH),
+    loses("repair a torn pack that is lost in part", &[INIT, ONE, MANY, HALVE], REPAIR),
+    loses("repair a pack that no copy has", &[INIT, &["put", "data", "SRC/big", "SRC/one"], FLIP_PACK], REPAIR),
+    store("repair gathers", &[INIT, ONE, &["put", "data", "SRC/one/own"], &["rm", "data:v0"], COPY, REMOVE], FETCH),
+    store("repair moves aside", &[INIT, ONE, TWO, &["rm", "data:v1"], &["!flip", "smallest", "packs"]], REPAIR),
+    store(
+        "repair all",
+        &[INIT, ONE, MANY, TWO, COPY, FLIP_PACK, FLIP_RECORD, &["!remove", "smallest", "packs"], &["!tear", "smallest", "meta"]],
+        FETCH,
+    ),
 ];
 
 /// A scenario whose set-up was run once, with what the store showed before and after.
@@ -94,40 +126,60 @@ pub(crate) struct Prepared {
     pub(crate) after: View,
 }
 
-/// Returns the scenarios whose commands this `art` has; `ART_SCENARIO=gc` takes those with that in
-/// their name.
+/// Returns the scenarios that are run again at each call; `ART_SCENARIO=gc` takes those with that
+/// in their name.
+pub(crate) fn at_each_call(workshop: &Workshop) -> Vec<&'static Scenario> {
+    available(workshop).into_iter().filter(|scenario| !scenario.is_large()).collect()
+}
+
+/// Returns the scenarios whose commands this `art` has.
 pub(crate) fn available(workshop: &Workshop) -> Vec<&'static Scenario> {
     let help = workshop.place().art(&["help"]).text();
     let has = |command: &[&str]| help.lines().any(|line| line.trim_start().starts_with(&format!("{} ", command[0])));
     let only = std::env::var("ART_SCENARIO").unwrap_or_default();
     let chosen = ALL.iter().filter(|scenario| scenario.name.contains(&only));
-    chosen.filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| has(command))).collect()
+    chosen.filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| is_harm(command) || has(command))).collect()
 }
 
 impl Scenario {
     /// Whether it stores so much that one run is cheap and ten thousand are not.
     pub(crate) fn is_large(&self) -> bool {
-        let mut words = self.setup.iter().chain([&self.command]).flat_map(|command| command.iter());
-        words.any(|word| ["SRC/big", "SRC/long"].contains(word))
+        self.command.contains(&"SRC/huge")
     }
 
     /// Runs the set-up, and once the command itself, without a fault.
     pub(crate) fn prepare(&'static self, workshop: &Workshop) -> Prepared {
         let place = workshop.place();
         for command in self.setup {
-            place.art(command).ok();
+            if is_harm(command) { drop(inflict(&place, command)) } else { drop(place.art(command).ok()) }
         }
         let start = Snapshot::take(&place.project());
-        let before = View::read(&place.store()).unwrap();
-        self.run(&place).ok();
-        let after = View::read(&place.store()).unwrap();
-        check_clean(&place.store()).unwrap();
+        let before = self.view(&place).unwrap();
+        let ran = self.run(&place);
+        assert_eq!(ran.code, Some(self.exit), "{}: {} {}", self.name, ran.text(), ran.stderr);
+        let after = self.view(&place).unwrap().after(&before);
+        self.check_clean(&place).unwrap();
         self.check_dest(&place, workshop, true).unwrap();
         Prepared { scenario: self, start, before, after }
     }
 
     pub(crate) fn run(&self, place: &Place) -> Ran {
         place.art(self.command)
+    }
+
+    /// Whether it mends a store that is damaged when it begins.
+    pub(crate) fn is_repair(&self) -> bool {
+        self.command[0] == "repair"
+    }
+
+    /// Reads what the store shows, damaged where that may be.
+    pub(crate) fn view(&self, place: &Place) -> Result<View, String> {
+        if self.is_repair() { View::read_damaged(&place.store()) } else { View::read(&place.store()) }
+    }
+
+    /// Checks that `fsck` finds nothing, unless something stays lost.
+    pub(crate) fn check_clean(&self, place: &Place) -> Result<(), String> {
+        if self.exit == 0 { check_clean(&place.store()) } else { Ok(()) }
     }
 
     /// Checks what is at the destination: whole files only, all of them if the command is `done`.

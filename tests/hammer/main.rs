@@ -15,10 +15,13 @@ mod worker;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use check::Counted;
 use driver::{Driver, Rng};
 use support::slow_tests;
 
@@ -40,29 +43,61 @@ fn one_process_alone_is_told_the_truth() {
 
 #[test]
 fn processes_that_are_stopped_and_killed_lose_nothing() {
-    // The processes of each store, and the operations of all of them.
+    // The stores, and the operations of all processes of each.
     let (rounds, count) = if slow_tests() { (84, 1200) } else { (1, 160) };
-    let (mut operations, mut kills, mut stops, mut acknowledged, mut live) = (0, 0, 0, 0, 0);
     let first: u64 = std::env::var("ART_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    for seed in first..first + rounds {
-        let slots = [4, 2, 8, 16, 3, 6, 12][seed as usize % 7];
-        let count = count / slots;
-        let dir = tempfile::tempdir().unwrap();
-        println!("seed {seed}: {slots} processes");
-        Driver::new(dir.path(), "main").make();
-        let mut hammer = Hammer { dir: dir.path(), rng: Rng(seed), count, kills: 0, stops: 0 };
-        hammer.run(slots);
-        let counted = check::check(dir.path(), slots);
-        assert_eq!(counted.operations, slots * count, "seed {seed}");
-        operations += counted.operations;
-        acknowledged += counted.acknowledged;
-        live += counted.live;
-        kills += hammer.kills;
-        stops += hammer.stops;
-        println!("so far: operations {operations}, kills {kills}, stops {stops}, versions acknowledged {acknowledged}, lost 0");
+    let (next, all) = (AtomicU64::new(first), Mutex::new(Figures::default()));
+    // The processes of a store wait for each other and for those that are stopped.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Relaxed)).filter(|seed| *seed < first + rounds) {
+                    let figures = hammer(seed, count);
+                    let mut all = all.lock().unwrap();
+                    all.add(&figures);
+                    println!("so far: {all:?}, lost 0");
+                }
+            });
+        }
+    });
+    let all = all.into_inner().unwrap();
+    println!("{all:?}, lost 0");
+    assert!(all.kills > 0 && all.stops > 0);
+}
+
+/// What became of all stores together.
+#[derive(Debug, Default)]
+struct Figures {
+    operations: usize,
+    kills: usize,
+    stops: usize,
+    acknowledged: usize,
+    live: usize,
+}
+
+impl Figures {
+    fn add(&mut self, more: &Figures) {
+        self.operations += more.operations;
+        self.kills += more.kills;
+        self.stops += more.stops;
+        self.acknowledged += more.acknowledged;
+        self.live += more.live;
     }
-    println!("operations {operations}, kills {kills}, stops {stops}; versions acknowledged {acknowledged}, not deleted {live}, lost 0");
-    assert!(kills > 0 && stops > 0);
+}
+
+/// Has processes work on one store until they have run about `count` operations.
+fn hammer(seed: u64, count: usize) -> Figures {
+    let slots = [4, 2, 8, 16, 3, 6, 12][seed as usize % 7];
+    let count = count / slots;
+    let dir = tempfile::tempdir().unwrap();
+    println!("seed {seed}: {slots} processes");
+    Driver::new(dir.path(), "main").make();
+    let mut hammer = Hammer { dir: dir.path(), rng: Rng(seed), count, kills: 0, stops: 0 };
+    hammer.run(slots);
+    let counted = check::check(dir.path(), slots);
+    assert_eq!(counted.operations, slots * count, "seed {seed}");
+    let Counted { operations, acknowledged, live } = counted;
+    Figures { operations, kills: hammer.kills, stops: hammer.stops, acknowledged, live }
 }
 
 struct Hammer<'a> {

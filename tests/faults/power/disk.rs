@@ -36,6 +36,9 @@ struct Content {
 /// The writes that a file is made of, and what became of each.
 type Writes = Vec<(usize, Fate)>;
 
+/// Contents up to this length are kept: longer ones would fill the memory.
+const KEPT_LEN_MAX: usize = 1 << 18;
+
 /// Contents that were put together before, by the writes that they are made of.
 #[derive(Default)]
 pub(crate) struct Contents(HashMap<(Id, Writes), Arc<Content>>);
@@ -118,15 +121,19 @@ impl Image {
 
 impl Contents {
     fn get(&mut self, history: &History, file: Id, writes: Writes) -> Arc<Content> {
-        let content = self.0.entry((file, writes)).or_insert_with_key(|(_, writes)| {
-            let mut bytes = Vec::new();
-            for (at, fate) in writes {
-                apply(&history.ops[*at], *fate, &mut bytes);
-            }
-            let hash = blake3::hash(&bytes).into();
-            Arc::new(Content { bytes, hash })
-        });
-        Arc::clone(content)
+        let key = (file, writes);
+        if let Some(content) = self.0.get(&key) {
+            return Arc::clone(content);
+        }
+        let mut bytes = Vec::new();
+        for (at, fate) in &key.1 {
+            apply(&history.ops[*at], *fate, &mut bytes);
+        }
+        let content = Arc::new(Content { hash: blake3::hash(&bytes).into(), bytes });
+        if content.bytes.len() <= KEPT_LEN_MAX {
+            self.0.insert(key, Arc::clone(&content));
+        }
+        content
     }
 }
 

@@ -90,6 +90,29 @@ impl History {
         }
     }
 
+    /// Takes up a file as it lies there, or that it is gone: something that no log tells. It is all
+    /// on disk.
+    pub(crate) fn take_up(&mut self, path: &Path) {
+        let above: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| *dir != self.project).collect();
+        for dir in above.into_iter().rev() {
+            if self.find(dir).is_none() {
+                let made = self.object(true, dir);
+                self.settle(dir, Some(made));
+            }
+        }
+        let Ok(bytes) = std::fs::read(path) else { return self.settle(path, None) };
+        let file = self.find(path).unwrap_or_else(|| self.object(false, path));
+        self.lens.insert(file, bytes.len());
+        self.ops.extend([Op::Length { file, len: 0 }, Op::Bytes { file, offset: 0, bytes }, Op::Sync(file)]);
+        self.settle(path, Some(file));
+    }
+
+    fn settle(&mut self, path: &Path, to: Option<Id>) {
+        let (dir, name) = self.place(path).expect("what lies above is there");
+        self.name(dir, name, to);
+        self.ops.push(Op::Sync(dir));
+    }
+
     fn add_call(&mut self, call: &Call, open: &mut HashMap<i64, Open>) {
         let paths = call.paths(&self.project);
         let known = |fd: Option<(i64, PathBuf)>| fd.map(|(fd, _)| fd);

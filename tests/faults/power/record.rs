@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::log::History;
+use super::log::{History, Op};
+use crate::harm::{inflict, is_harm};
 use crate::oracle::View;
 use crate::place::{Place, Workshop};
 use crate::scenario::Scenario;
@@ -21,8 +22,9 @@ pub(crate) struct Recorded {
     pub(crate) from: usize,
     /// Whether there was a first try that was killed.
     pub(crate) was_killed: bool,
-    /// Whether nothing but whole packs can be there.
+    /// Whether nothing but whole packs can be there before the command of interest is done.
     pub(crate) is_clean: bool,
+    pub(crate) scenario: &'static Scenario,
 }
 
 impl Recorded {
@@ -30,7 +32,6 @@ impl Recorded {
     pub(crate) fn plain(workshop: &Workshop, scenario: &'static Scenario) -> Recorded {
         let place = workshop.place();
         let mut recorded = Recorded::setup(&place, scenario);
-        recorded.from = recorded.history.ops.len();
         recorded.run(&place, scenario.command, &[]);
         recorded
     }
@@ -41,7 +42,6 @@ impl Recorded {
         let place = workshop.place();
         let mut recorded = Recorded::setup(&place, scenario);
         recorded.name = format!("{}, after a try that was killed at {call} {number}", scenario.name);
-        recorded.from = recorded.history.ops.len();
         recorded.was_killed = true;
         let fault = Fault { call: call.to_owned(), what: "signal=KILL".to_owned(), when: number.to_string() };
         if !recorded.run(&place, scenario.command, &[fault]) {
@@ -68,7 +68,7 @@ impl Recorded {
         let traced = trace(&copy, &place.log(), true, &[]);
         assert_eq!(traced.ran.code, Some(0), "{}", traced.ran.stderr);
         recorded.history.add(&traced.log, Path::new("/"), false);
-        recorded.views.push(View::read(&place.store()).unwrap());
+        recorded.views.push(scenario.view(&place).unwrap());
         recorded.commands.push((scenario.command, false));
         recorded.from = recorded.history.ops.len();
         recorded.run(&place, scenario.command, &[]);
@@ -78,11 +78,29 @@ impl Recorded {
     fn setup(place: &Place, scenario: &'static Scenario) -> Recorded {
         let history = History::new(&place.project());
         let (name, views) = (scenario.name.to_owned(), vec![View::default()]);
-        let mut recorded = Recorded { name, commands: Vec::new(), history, views, from: 0, was_killed: false, is_clean: true };
+        let is_clean = !scenario.is_repair();
+        let mut recorded = Recorded { name, commands: Vec::new(), history, views, from: 0, was_killed: false, is_clean, scenario };
         for command in scenario.setup {
-            recorded.run(place, command, &[]);
+            if is_harm(command) {
+                recorded.harm(place, command);
+            } else {
+                recorded.run(place, command, &[]);
+            }
         }
+        // What comes first of a repair is that it has begun: what befell the store before is over.
+        recorded.from = recorded.history.ops.len() + usize::from(scenario.is_repair());
         recorded
+    }
+
+    /// Lets something befall the store that no power cut undoes.
+    fn harm(&mut self, place: &Place, line: &'static [&'static str]) {
+        self.history.ops.push(Op::Begun);
+        for path in inflict(place, line) {
+            self.history.take_up(&path);
+        }
+        self.history.ops.push(Op::Acknowledged);
+        self.views.push(self.scenario.view(place).unwrap());
+        self.commands.push((line, true));
     }
 
     /// Runs a command; says whether it was killed.
@@ -94,9 +112,10 @@ impl Recorded {
         shell.args(["-c", "exec \"$@\" >\"$0\""]).arg(&stdout).arg(art.get_program()).args(art.get_args());
         shell.current_dir(place.project()).envs(art.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let traced = trace(&shell, &place.log(), true, faults);
-        assert!(traced.log.killed || traced.ran.code == Some(0), "{}", traced.ran.stderr);
+        let exit = if command == self.scenario.command { self.scenario.exit } else { 0 };
+        assert!(traced.log.killed || traced.ran.code == Some(exit), "{}", traced.ran.stderr);
         self.history.add(&traced.log, &stdout, !traced.log.killed);
-        self.views.push(View::read(&place.store()).unwrap());
+        self.views.push(self.scenario.view(place).unwrap());
         self.commands.push((command, !traced.log.killed));
         traced.log.killed
     }
