@@ -15,8 +15,7 @@ pub fn escape(bytes: &[u8]) -> String {
                 '\t' => shown.push_str("\\t"),
                 '\r' => shown.push_str("\\r"),
                 '\\' => shown.push_str("\\\\"),
-                // Line and paragraph separators and the bidirectional controls can disguise a name.
-                c if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                c if is_unseen(c) => {
                     shown.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
                 }
                 c => shown.push(c),
@@ -27,6 +26,12 @@ pub fn escape(bytes: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// Returns whether a character is a control, or one that can disguise a text: line and paragraph
+/// separators and the bidirectional controls.
+pub fn is_unseen(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Escapes as [`escape`] does and puts single quotes around.

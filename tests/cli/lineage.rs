@@ -78,7 +78,7 @@ fn edges(value: &Value) -> Vec<String> {
     all
 }
 
-fn lab() -> Lab {
+pub(crate) fn lab() -> Lab {
     let lab = Lab::new();
     lab.put("raw", "0");
     lab.play("prepare", &["raw"], &["data=1", "val=2"]);
@@ -191,7 +191,7 @@ fn a_version_used_by_hundreds_of_runs_is_folded_with_a_count() {
 }
 
 /// Writes the records of a run that used a version, as another program might.
-fn used_by_hand(env: &Env, at: usize, artifact: &str, id: &str, digest: &str) {
+pub(crate) fn used_by_hand(env: &Env, at: usize, artifact: &str, id: &str, digest: &str) {
     let run = format!("01935f2c-{:04x}-7c3d-8e4f-0123456789ab", at);
     let time = format!("2026-11-03T09:{:02}:{:02}Z", at / 60, at % 60);
     let start = json!({"created_at": time, "kind": "run", "run": run, "seq": 0, "start": {"mode": "open", "name": format!("hand-{at}")}});
@@ -201,7 +201,7 @@ fn used_by_hand(env: &Env, at: usize, artifact: &str, id: &str, digest: &str) {
 }
 
 /// Writes a record under its name, and returns its id.
-fn write_record(env: &Env, folder: &str, seq: u64, record: &Value) -> String {
+pub(crate) fn write_record(env: &Env, folder: &str, seq: u64, record: &Value) -> String {
     let line = format!("{record}\n");
     let id = artstore::id::RecordId::of(line.as_bytes());
     let folder = env.store().join(folder);

@@ -14,6 +14,7 @@ mod fsck;
 mod gc;
 mod init;
 mod lineage;
+mod lineage_drawn;
 mod listing;
 mod plumbing;
 mod prune;

@@ -27,10 +27,10 @@ pub(super) struct Label {
     pub(super) details: Vec<String>,
     /// What must not be overlooked.
     pub(super) marks: Vec<&'static str>,
-    /// Whether it is deleted, or a run that did not succeed.
-    pub(super) is_off: bool,
-    /// Whether its record is not here.
-    pub(super) is_missing: bool,
+    /// Whether it is deleted, only named by others, or folded.
+    pub(super) is_faint: bool,
+    /// Whether it is a run that failed or was lost.
+    pub(super) is_failed: bool,
 }
 
 impl Sort {
@@ -79,7 +79,18 @@ impl Label {
         let is_failed = matches!(&node.subject, Subject::Run(run) if matches!(run.info.state, RunState::Failed | RunState::Lost));
         let marks = [(is_deleted, "deleted"), (node.missing, "its record is not here")];
         let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
-        Label { sort: Sort::of(&node.subject), title, details, marks, is_off: is_deleted || is_failed, is_missing: node.missing }
+        Label { sort: Sort::of(&node.subject), title, details, marks, is_faint: is_deleted || node.missing, is_failed }
+    }
+
+    /// Stands for so many of a sort that are not shown one by one.
+    pub(super) fn folded(sort: Sort, title: String) -> Label {
+        Label { sort, title, details: Vec::new(), marks: Vec::new(), is_faint: true, is_failed: false }
+    }
+
+    /// Returns what there is to say below its name, if anything.
+    pub(super) fn second_line(&self) -> Option<String> {
+        let all: Vec<&str> = self.details.iter().map(String::as_str).chain(self.marks.iter().copied()).collect();
+        (!all.is_empty()).then(|| all.join(" · "))
     }
 
     /// Returns what it is called, with a word before it where that does not tell what it is.

@@ -1,7 +1,14 @@
 //! `art lineage`: the arguments. `label` puts nodes into words, and each form of output has a file,
 //! a pure function from what the library found to text.
 
+mod dot;
+mod drawing;
+mod heights;
+mod html;
 mod label;
+mod layout;
+mod mermaid;
+mod svg;
 mod text;
 
 use std::io::Write;
@@ -13,6 +20,7 @@ use clap::{Args, ValueEnum};
 use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
+use drawing::drawing;
 
 /// How many of one sort are shown side by side before the rest is folded into a count.
 const SHOWN_MAX: usize = 10;
@@ -55,6 +63,10 @@ pub(crate) struct LineageArgs {
 enum Format {
     Text,
     Json,
+    Dot,
+    Mermaid,
+    Svg,
+    Html,
 }
 
 pub(crate) fn run(args: &LineageArgs, setup: &Setup) -> Result<Exit> {
@@ -67,11 +79,19 @@ pub(crate) fn run(args: &LineageArgs, setup: &Setup) -> Result<Exit> {
     let outcome = lineage(&setup.store()?, &setup.context()?, &args.named, &options)?;
     warn_of_damaged(setup, &outcome.damaged);
     warn_of_cycles(setup, &outcome);
+    let start = label::Label::of(&outcome.nodes[outcome.start]).name();
     let mut out = setup.ui.out()?;
     let shown_max = if args.all { usize::MAX } else { SHOWN_MAX };
     match args.format.unwrap_or(if out.json { Format::Json } else { Format::Text }) {
         Format::Json => out.value(&outcome)?,
         Format::Text => out.write_all(text::text(&outcome, &options, shown_max).as_bytes())?,
+        Format::Dot => out.write_all(dot::dot(&drawing(&outcome, direction, shown_max)).as_bytes())?,
+        Format::Svg => out.write_all(svg::svg(&drawing(&outcome, direction, shown_max), &start).as_bytes())?,
+        Format::Html => {
+            let (folded, all) = (drawing(&outcome, direction, shown_max), drawing(&outcome, direction, usize::MAX));
+            out.write_all(html::html(&outcome, &folded, &all, &start).map_err(std::io::Error::from)?.as_bytes())?;
+        }
+        Format::Mermaid => out.write_all(mermaid::mermaid(&drawing(&outcome, direction, shown_max)).as_bytes())?,
     }
     out.done()?;
     Ok(Exit::Done)

@@ -180,7 +180,7 @@ fn end(edge: &LineageEdge, upward: bool) -> usize {
 }
 
 /// Says how many more there are of a sort.
-fn more(number: usize, sort: Sort) -> String {
+pub(super) fn more(number: usize, sort: Sort) -> String {
     format!("{} more {}{}", count(number as u64), sort.noun(), if number == 1 { "" } else { "s" })
 }
 
@@ -202,21 +202,24 @@ fn line(before: &str, label: &Label, remark: &str, notes: &str) -> String {
 
 /// Cuts a text in its middle, so that it is no wider than `columns`.
 pub(super) fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    cut_by(text, columns as f64, |c| c.width().unwrap_or(0) as f64)
+}
+
+/// Cuts a text in its middle, so that it is no wider than `room` by a measure of its characters.
+pub(super) fn cut_by(text: &str, room: f64, width_of: impl Fn(char) -> f64) -> String {
+    if text.chars().map(&width_of).sum::<f64>() <= room {
         return text.to_owned();
     }
-    let take = |characters: &mut dyn Iterator<Item = char>, columns: usize| -> Vec<char> {
-        let mut left = columns;
+    let take = |characters: &mut dyn Iterator<Item = char>, mut room: f64| -> Vec<char> {
         let fits = |c: &char| {
-            let width = c.width().unwrap_or(0);
-            let fits = width <= left;
-            left = left.saturating_sub(width);
-            fits
+            room -= width_of(*c);
+            room >= 0.0
         };
         characters.take_while(fits).collect()
     };
-    let tail = take(&mut text.chars().rev(), (columns - 1) / 2);
-    let head = take(&mut text.chars(), columns - 1 - (columns - 1) / 2);
+    let room = room - width_of('…');
+    let tail = take(&mut text.chars().rev(), (room / 2.0).floor());
+    let head = take(&mut text.chars(), room - (room / 2.0).floor());
     head.into_iter().chain(['…']).chain(tail.into_iter().rev()).collect()
 }
 
