@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -196,20 +197,36 @@ impl PackFile<'_> {
 
 /// Hashes a file against the name that its bytes should have.
 pub fn verify_file(path: &Path, id: PackId) -> Result<()> {
-    let mut file = open_regular(path).map_err(|e| Error::io("open", path, e))?;
     let mut hasher = blake3::Hasher::new();
+    hash_range(path, 0..u64::MAX, &mut hasher)?;
+    if PackId::from(hasher.finalize()) == id { Ok(()) } else { Err(not_its_name(id)) }
+}
+
+/// Gives a hasher the bytes of a file in a range, as far as there are any; returns how many.
+pub fn hash_range(path: &Path, range: Range<u64>, hasher: &mut blake3::Hasher) -> Result<u64> {
+    let file = open_regular(path).map_err(|e| Error::io("open", path, e))?;
     // Short enough to be taken from memory that is at hand: fresh pages for each file cost a
     // twentieth of the time.
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match io::Read::read(&mut file, &mut buffer) {
+    let mut buffer = [0; 64 << 10];
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        match file.read_at(&mut buffer[..wanted], at) {
             Ok(0) => break,
-            Ok(len) => hasher.update(&buffer[..len]),
+            Ok(len) => {
+                hasher.update(&buffer[..len]);
+                at += len as u64;
+            }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(Error::io("read", path, e)),
-        };
+        }
     }
-    if PackId::from(hasher.finalize()) == id { Ok(()) } else { Err(damaged("pack", &id.short(16), "its bytes do not match its name")) }
+    Ok(at - range.start)
+}
+
+/// Tells that a pack is not what its name says.
+pub fn not_its_name(id: PackId) -> Error {
+    damaged("pack", &id.short(16), "its bytes do not match its name")
 }
 
 /// Checks the table of an open pack of a class against its trailer, and every row's bounds.

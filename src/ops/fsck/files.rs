@@ -1,13 +1,9 @@
 //! Files of several chunks hashed whole, each distinct one once, on every thread: that all chunks
 //! are right does not tell that they are the file's.
-//!
-//! The parts of a long file are hashed side by side and put together as BLAKE3 does.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::context::Context;
@@ -23,11 +19,9 @@ use super::blocks::Blocks;
 use super::doubts::entries_of;
 use super::marks::Marks;
 use super::pages::{Pages, children};
+use super::parts::{PART_LEN, Parts, count_of};
 use super::verdict::roots;
 
-/// Length of the parts of a file that are hashed side by side: a power of two, so that each is a
-/// subtree of the file's hash.
-const PART_LEN: u64 = 8 << 20;
 /// A file longer than this is not hashed: a few bytes of manifest can claim any length.
 pub(super) const FILE_LEN_MAX: u64 = 1 << 42;
 /// Parts that wait for a thread.
@@ -45,10 +39,7 @@ pub(super) struct Files {
 /// A file that is being hashed.
 struct Target {
     digest: FileDigest,
-    size_bytes: u64,
-    parts: Mutex<Vec<Option<ChainingValue>>>,
-    /// Parts that are still to be hashed.
-    left: AtomicUsize,
+    parts: Parts,
 }
 
 /// A part of a file.
@@ -113,9 +104,8 @@ pub(super) fn check<'v>(
 
 /// Cuts a file into parts and queues them.
 fn cut(store: &Store, path: &EntryPath, body: &FileBody, queue: &Sender<Part>) -> crate::error::Result<()> {
-    let count = body.size_bytes.div_ceil(PART_LEN) as usize;
-    let parts = Mutex::new(vec![None; count]);
-    let target = Arc::new(Target { digest: body.digest, size_bytes: body.size_bytes, parts, left: AtomicUsize::new(count) });
+    let parts = count_of(body.size_bytes);
+    let target = Arc::new(Target { digest: body.digest, parts: Parts::of_len(body.size_bytes) });
     let new_part = |number: usize, skip: u64| {
         let len = (body.size_bytes - number as u64 * PART_LEN).min(PART_LEN);
         Part { target: Arc::clone(&target), number, skip, len, runs: Vec::new() }
@@ -133,7 +123,7 @@ fn cut(store: &Store, path: &EntryPath, body: &FileBody, queue: &Sender<Part>) -
             if filled >= part.len {
                 number += 1;
                 let over = filled - part.len;
-                let done = std::mem::replace(&mut part, if number < count_of(body) { new_part(number, 0) } else { new_part(0, 0) });
+                let done = std::mem::replace(&mut part, if number < parts { new_part(number, 0) } else { new_part(0, 0) });
                 // Nobody takes it only if a thread has panicked, which the scope tells.
                 let _ = queue.send(done);
                 filled = 0;
@@ -149,19 +139,10 @@ fn cut(store: &Store, path: &EntryPath, body: &FileBody, queue: &Sender<Part>) -
     })
 }
 
-fn count_of(body: &FileBody) -> usize {
-    body.size_bytes.div_ceil(PART_LEN) as usize
-}
-
 /// Hashes a part; returns whether the file is right once all parts are hashed, none before that
 /// or if a chunk cannot be had.
 fn hash_part(part: &Part, census: &Census, blocks: &mut Blocks<'_>, marks: &Marks) -> Option<bool> {
-    let target = &part.target;
-    let is_whole = target.size_bytes <= PART_LEN;
-    let mut hasher = blake3::Hasher::new();
-    if !is_whole {
-        hasher.set_input_offset(part.number as u64 * PART_LEN);
-    }
+    let mut hasher = part.target.parts.hasher(part.number);
     let (mut skip, mut left) = (part.skip as usize, part.len as usize);
     for run in &part.runs {
         let bytes = chunk(run, census, blocks, marks)?;
@@ -172,34 +153,8 @@ fn hash_part(part: &Part, census: &Census, blocks: &mut Blocks<'_>, marks: &Mark
             (skip, left) = (0, left - taken);
         }
     }
-    if is_whole {
-        return Some(FileDigest::from(hasher.finalize()) == target.digest);
-    }
-    let mut parts = target.parts.lock().unwrap_or_else(PoisonError::into_inner);
-    parts[part.number] = Some(hasher.finalize_non_root());
-    if target.left.fetch_sub(1, Ordering::AcqRel) > 1 {
-        return None;
-    }
-    let values: Vec<ChainingValue> = parts.drain(..).collect::<Option<_>>()?;
-    let (left, right) = values.split_at(left_count(values.len()));
-    let root = merge_subtrees_root(&merged(left), &merged(right), Mode::Hash);
-    Some(FileDigest::from(root) == target.digest)
-}
-
-/// Returns how many of at least two parts lie in the left half of their tree.
-fn left_count(parts: usize) -> usize {
-    // All parts but the last are whole, so the tree of parts has the shape of that of chunks.
-    (left_subtree_len(parts as u64 * PART_LEN) / PART_LEN) as usize
-}
-
-fn merged(parts: &[ChainingValue]) -> ChainingValue {
-    match parts {
-        [one] => *one,
-        _ => {
-            let (left, right) = parts.split_at(left_count(parts.len()));
-            merge_subtrees_non_root(&merged(left), &merged(right), Mode::Hash)
-        }
-    }
+    let hash = part.target.parts.finish(part.number, &hasher)?;
+    Some(FileDigest::from(hash) == part.target.digest)
 }
 
 /// Reads a chunk from the first place that has it whole, and marks the place.
@@ -217,26 +172,4 @@ fn chunk<'b>(run: &ChunkRun, census: &Census, blocks: &'b mut Blocks<'_>, marks:
     marks.set(place);
     // It is the block that was kept.
     blocks.at(place).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_add_up_to_the_hash_of_the_whole() {
-        for len in [PART_LEN + 1, 2 * PART_LEN, 2 * PART_LEN + 1, 3 * PART_LEN, 5 * PART_LEN - 7, 7 * PART_LEN + 1025] {
-            let bytes: Vec<u8> = (0..len).map(|at| (at / 251) as u8).collect();
-            let values: Vec<ChainingValue> = bytes
-                .chunks(PART_LEN as usize)
-                .enumerate()
-                .map(|(number, part)| {
-                    let mut hasher = blake3::Hasher::new();
-                    hasher.set_input_offset(number as u64 * PART_LEN).update(part).finalize_non_root()
-                })
-                .collect();
-            let (left, right) = values.split_at(left_count(values.len()));
-            assert_eq!(merge_subtrees_root(&merged(left), &merged(right), Mode::Hash), blake3::hash(&bytes), "{len}");
-        }
-    }
 }

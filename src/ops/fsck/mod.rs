@@ -11,6 +11,7 @@ pub(crate) mod lacks;
 pub(crate) mod marks;
 pub(crate) mod packs;
 pub(crate) mod pages;
+mod parts;
 mod read;
 pub(crate) mod records;
 mod span;

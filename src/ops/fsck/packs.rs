@@ -1,18 +1,20 @@
 //! The packs: which have arrived, hashed against their names, or looked into, by several threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::pack::{PackClass, PackError};
 use crate::id::PackId;
 use crate::pack::pack_path;
+use crate::pack::reader::{self, Pack};
 use crate::store::Store;
 use crate::store::census::Census;
 
 use super::contents;
 use super::marks::{Bad, Marks};
+use super::parts::{PART_LEN, Parts, count_of};
 use super::{Finding, FindingKind, FsckLevel};
 
 /// The packs of one class, and what was found of them.
@@ -34,6 +36,44 @@ pub(super) struct Doubtful {
     error: Option<Error>,
     /// What was found in it, if that was looked at.
     contents: Option<contents::Contents>,
+}
+
+/// A pack that is being hashed in parts.
+struct PackHash<'c> {
+    pack: &'c Pack,
+    parts: Parts,
+    /// Set when a part shows that the pack is not what its name says, or cannot be read.
+    failed: AtomicBool,
+}
+
+impl PackHash<'_> {
+    fn of(pack: &Pack) -> PackHash<'_> {
+        PackHash { pack, parts: Parts::of_len(pack.len), failed: AtomicBool::new(false) }
+    }
+
+    /// Hashes a part; returns the result for the whole pack, once, when it is known.
+    fn hash_part(&self, part: usize, context: &Context<'_>) -> Option<Result<()>> {
+        let from = part as u64 * PART_LEN;
+        let len = PART_LEN.min(self.pack.len - from);
+        // A byte more after the last part would show that the file has grown.
+        let is_last = from + len == self.pack.len;
+        let mut hasher = self.parts.hasher(part);
+        let result = reader::hash_range(&self.pack.path, from..from + len + u64::from(is_last), &mut hasher);
+        context.progress.advance(0, len);
+        let error = match result {
+            Ok(read) if read == len => {
+                let hash = self.parts.finish(part, &hasher)?;
+                if PackId::from(hash) == self.pack.id {
+                    return Some(Ok(()));
+                }
+                reader::not_its_name(self.pack.id)
+            }
+            Ok(_) => reader::not_its_name(self.pack.id),
+            Err(error) => error,
+        };
+        // Parts that come later tell nothing new.
+        (!self.failed.swap(true, Ordering::Relaxed)).then_some(Err(error))
+    }
 }
 
 impl Checked {
@@ -63,20 +103,24 @@ impl Checked {
     /// Hashes every pack against its name; at the deep level every chunk too, but for those that
     /// are `marked` as good already.
     pub(super) fn look(&self, level: FsckLevel, marked: Option<&Marks>, context: &Context<'_>) -> Vec<Doubtful> {
+        let hashes: Vec<PackHash> = self.census.packs().iter().map(|pack| PackHash::of(pack)).collect();
+        // In parts, so that no thread is left with a whole pack when the others are done.
+        let jobs: Vec<(usize, usize)> =
+            hashes.iter().enumerate().flat_map(|(at, hash)| (0..count_of(hash.pack.len)).map(move |part| (at, part))).collect();
         let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {
-            while let Some((at, pack)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, self.census.packs().get(at)?)))
-            {
-                let error = pack.verify().err();
-                let contents = (level == FsckLevel::Deep || error.is_some()).then(|| contents::check(&self.census, at as u32, marked));
-                context.progress.advance(1, pack.len);
+            while let Some(&(at, part)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let Some(result) = hashes[at].hash_part(part, context) else { continue };
+                let (at, error) = (at as u32, result.err());
+                let contents = (level == FsckLevel::Deep || error.is_some()).then(|| contents::check(&self.census, at, marked));
+                context.progress.advance(1, 0);
                 if error.is_some() || contents.as_ref().is_some_and(|contents| !contents.is_good()) {
-                    all.lock().unwrap_or_else(PoisonError::into_inner).push(Doubtful { at: at as u32, error, contents });
+                    all.lock().unwrap_or_else(PoisonError::into_inner).push(Doubtful { at, error, contents });
                 }
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..context.threads.min(self.census.packs().len()) {
+            for _ in 1..context.threads.min(jobs.len()) {
                 scope.spawn(work);
             }
             work();
