@@ -11,20 +11,27 @@
   const stage = at("stage"), panel = at("details"), whole = at("whole"), search = at("search"), hitCount = at("hits");
   const view = makeView(stage);
   const folded = stage.querySelector("svg"), all = at("all").content.querySelector("svg");
-  let boxes, links, chosen = null, hits = [], hitAt = -1;
+  let boxes, links, byNode, beside, chosen = null, hits = [], hitAt = -1;
 
   const nodeOf = (box) => box.dataset.node === undefined ? null : data.nodes[+box.dataset.node];
-  const boxOf = (id) => boxes.find((box) => nodeOf(box)?.id === id);
+  const boxOf = (id) => byNode.get(id);
 
   function prepare() {
     const picture = stage.querySelector("svg");
     picture.setAttribute("role", "group");
     boxes = [...picture.querySelectorAll(".box")];
-    links = [...picture.querySelectorAll(".link")].map((path) => ({ path, from: boxes[+path.dataset.from], to: boxes[+path.dataset.to] }));
+    links = [...picture.querySelectorAll(".link,.role")].map((drawn) => ({ drawn, from: boxes[+drawn.dataset.from], to: boxes[+drawn.dataset.to] }));
     for (const box of boxes) {
       box.setAttribute("role", "button");
       box.setAttribute("tabindex", "-1");
-      box.setAttribute("aria-label", `${nodeOf(box)?.kind ?? ""} ${box.querySelector("title").textContent.replace("\n", ", ")}`.trim());
+      const said = box.querySelector("title").textContent.replace("\n", ", "), kind = nodeOf(box)?.kind;
+      box.setAttribute("aria-label", kind && kind !== "run" ? `${kind} ${said}` : said);
+    }
+    byNode = new Map(boxes.map((box) => [nodeOf(box)?.id, box]));
+    beside = new Map(boxes.map((box) => [box, { into: [], out: [] }]));
+    for (const link of links) {
+      beside.get(link.from).out.push(link);
+      beside.get(link.to).into.push(link);
     }
     roam(boxOf(data.start));
   }
@@ -39,29 +46,31 @@
     view.reveal(box);
   }
 
+  // The boxes that one leads to, or came from, and itself.
   function reach(from, forward) {
-    const met = new Set([from]), queue = [from], passed = new Set();
+    const met = new Set([from]), queue = [from];
     while (queue.length) {
       const box = queue.pop();
-      for (const link of links) {
-        if ((forward ? link.from : link.to) !== box) continue;
-        passed.add(link);
+      for (const link of beside.get(box)[forward ? "out" : "into"]) {
         const next = forward ? link.to : link.from;
         if (!met.has(next)) { met.add(next); queue.push(next); }
       }
     }
-    return [met, passed];
+    return met;
   }
+  // What is searched for stands out; else the chosen one, with what it came from and what it led to.
   function mark() {
-    const picture = stage.querySelector("svg"), box = chosen && boxOf(chosen);
-    const on = box ? [reach(box, false), reach(box, true)] : [];
-    picture.classList.toggle("dim", Boolean(box));
+    const picture = stage.querySelector("svg"), box = chosen && boxOf(chosen), searching = search.value.trim() !== "";
+    const found = new Set(hits.map((node) => node.id));
+    const isHit = (other) => found.has(nodeOf(other)?.id);
+    const ways = searching ? [new Set(boxes.filter(isHit))] : box ? [reach(box, false), reach(box, true)] : [];
+    picture.classList.toggle("dim", ways.length > 0);
     for (const other of boxes) {
       other.classList.toggle("chosen", other === box);
-      other.classList.toggle("on", on.some(([met]) => met.has(other)));
-      other.classList.toggle("hit", hits.includes(nodeOf(other)));
+      other.classList.toggle("on", other === box || ways.some((way) => way.has(other)));
+      other.classList.toggle("hit", isHit(other));
     }
-    for (const link of links) link.path.classList.toggle("on", on.some(([, passed]) => passed.has(link)));
+    for (const link of links) link.drawn.classList.toggle("on", ways.some((way) => way.has(link.from) && way.has(link.to)));
   }
   function choose(id, tellAddress = true) {
     if (!boxOf(id) && all) showWhole(true);
@@ -98,16 +107,20 @@
     if (typeof value !== "object" || value instanceof Exact) return [key ? `${key}=${value}` : String(value)];
     return Object.entries(value).flatMap(([inner, child]) => wordsOf(child, Array.isArray(value) ? key : inner));
   }
+  function textOf({ layer, beyond, missing, inputs, outputs, references, ...said }) {
+    return [titleOf(said), ...wordsOf(said, "")].join("\n").toLowerCase();
+  }
   let words = null;
   function find() {
-    words ??= data.nodes.map((node) => [node, [titleOf(node), ...wordsOf(node, "")].join("\n").toLowerCase()]);
+    words ??= data.nodes.map((node) => [node, textOf(node)]);
     const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     hits = wanted.length ? words.filter(([, text]) => wanted.every((word) => text.includes(word))).map(([node]) => node) : [];
     hitAt = -1;
-    hitCount.textContent = wanted.length ? `${hits.length} of ${data.nodes.length}` : "";
+    const shown = hits.map((node) => boxOf(node.id)).filter(Boolean);
+    const hidden = hits.length - shown.length;
+    hitCount.textContent = wanted.length ? `${hits.length} of ${data.nodes.length}${hidden ? `, ${hidden} folded` : ""}` : "";
     mark();
-    const first = hits.map((node) => boxOf(node.id)).find(Boolean);
-    if (first) view.reveal(first);
+    if (shown.length) view.reveal(shown[0]);
   }
   function nextHit(step) {
     if (!hits.length) return;
@@ -120,7 +133,7 @@
     const here = view.middle(box);
     const ahead = key === "ArrowRight" || key === "ArrowLeft";
     const sign = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
-    const joined = links.filter((link) => (key === "ArrowRight" ? link.from : link.to) === box).map((link) => key === "ArrowRight" ? link.to : link.from);
+    const joined = key === "ArrowRight" ? beside.get(box).out.map((link) => link.to) : beside.get(box).into.map((link) => link.from);
     const candidates = (ahead ? joined : boxes).filter((other) => other !== box).map((other) => ({ other, there: view.middle(other) }))
       .filter(({ there }) => ahead ? (there.x - here.x) * sign > 0 : Math.abs(there.x - here.x) < 1 && (there.y - here.y) * sign > 0);
     candidates.sort((a, b) => Math.abs(a.there.y - here.y) - Math.abs(b.there.y - here.y));
