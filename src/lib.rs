@@ -21,6 +21,7 @@ pub mod progress;
 pub mod quote;
 pub mod refs;
 pub mod run_id;
+pub mod span;
 pub mod store;
 
 pub use context::Context;

@@ -10,6 +10,7 @@ mod docs;
 mod du;
 mod env;
 mod errors;
+mod find;
 mod fsck;
 mod gc;
 mod init;

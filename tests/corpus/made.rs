@@ -29,6 +29,7 @@ pub(crate) fn all() -> Vec<(&'static str, Seeds)> {
         ("record", records()),
         ("ref", refs()),
         ("path", paths()),
+        ("query", queries()),
         ("decode", blocks()),
         ("encode", raw_blocks()),
     ]
@@ -272,6 +273,19 @@ fn refs() -> Seeds {
         ("bad-tag", "prod ready größe-1"),
     ];
     good.map(|(name, text)| (name, text.into())).into()
+}
+
+fn queries() -> Seeds {
+    let all: [(&str, &str); 7] = [
+        ("good-all", "type:model metadata.acc>0.9 tag:prod created<7d size>1.5GB"),
+        ("good-any", "(name:train-* or not alias=best) and -number>=2"),
+        ("good-quotes", "metadata.\"a.b\".c!='it\\'s' description~\"two words\" \"or\""),
+        ("good-times", "created:2026-01 created>=2026-01-31T12:00:00Z created<=3000-01-01"),
+        ("good-rest", "git.dirty:true run:* files<1e3 digest:ab metadata.n=-1.5e-3"),
+        ("bad-key", "metdata.acc>0.9"),
+        ("bad-quote", "tag:\"prod"),
+    ];
+    all.map(|(name, text)| (name, text.into())).into()
 }
 
 fn paths() -> Seeds {

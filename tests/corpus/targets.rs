@@ -15,13 +15,15 @@ use artstore::format::path::{EntryPath, link_stays_inside};
 use artstore::format::record::{Record, canonical_json};
 use artstore::id::RecordId;
 use artstore::name::{Alias, Name, Ref, Tag};
+use artstore::ops::find::SortKey;
+use artstore::ops::find::query::Query;
 use artstore::quote::escape;
 
 /// A property of any bytes; returns whether they were taken.
 pub(crate) type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name, which is that of its fuzzer and of its folder of seeds.
-pub(crate) const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("trailer", trailer),
     ("block_header", block_header),
     ("table", table),
@@ -30,6 +32,7 @@ pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("record", record),
     ("ref", reference),
     ("path", path),
+    ("query", query),
     ("decode", decode),
     ("encode", encode),
 ];
@@ -219,6 +222,18 @@ fn reference(data: &[u8]) -> bool {
     let Ok(read) = text.parse::<Ref>() else { return false };
     let shown = read.to_string();
     assert_eq!(shown.parse::<Ref>().expect("what is shown can be typed"), read);
+    true
+}
+
+/// A query, and a key to sort by: what was read is written as something that reads as the same.
+fn query(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    if let Ok(by) = text.parse::<SortKey>() {
+        let shown = format!("{}{}", if by.descending { "-" } else { "" }, by.key);
+        assert_eq!(shown.parse::<SortKey>().expect("what is shown can be typed"), by);
+    }
+    let Ok(read) = text.parse::<Query>() else { return false };
+    assert_eq!(read.to_string().parse::<Query>().expect("what is shown can be typed"), read);
     true
 }
 

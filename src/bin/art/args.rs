@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, cat, checkout, diff, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync,
+    alias, cat, checkout, diff, du, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync,
     undelete, r#use, verify,
 };
 use crate::error;
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Ls(ls::LsArgs),
     Log(log::LogArgs),
     Show(show::ShowArgs),
+    Find(find::FindArgs),
     Diff(diff::DiffArgs),
     Verify(verify::VerifyArgs),
     Alias(alias::AliasArgs),

@@ -2,18 +2,11 @@
 
 use artstore::Error;
 use artstore::quote::quote;
-
-const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+use artstore::span::{UNITS, seconds};
 
 /// Reads a span of at least a second: a number and a unit.
 pub(crate) fn parse(text: &str) -> artstore::Result<u64> {
-    let seconds = || {
-        let unit = text.chars().last()?;
-        let (_, factor) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
-        let digits = text.strip_suffix(unit).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-        digits.parse::<u64>().ok()?.checked_mul(*factor)
-    };
-    let why = match seconds() {
+    let why = match seconds(text) {
         Some(0) => ": it must be more than nothing",
         Some(seconds) => return Ok(seconds),
         None => "",

@@ -9,7 +9,7 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
-    alias, cat, checkout, diff, du, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync,
+    alias, cat, checkout, diff, du, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs, show, sync,
     undelete, r#use, verify,
 };
 
@@ -24,6 +24,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Ls(args) => ls::run(&args, setup),
         Command::Log(args) => log::run(&args, setup),
         Command::Show(args) => show::run(&args, setup),
+        Command::Find(args) => find::run(&args, setup),
         Command::Diff(args) => diff::run(&args, setup),
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),

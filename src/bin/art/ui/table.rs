@@ -12,20 +12,21 @@ pub(crate) enum Align {
 /// Rows under headings, written with every column as wide as its widest cell.
 #[derive(Debug)]
 pub(crate) struct Table {
-    columns: Vec<(&'static str, Align)>,
+    columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Begins a table with its columns.
-    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Table {
-        Table { columns: columns.to_vec(), rows: Vec::new() }
+    pub(crate) fn new<S: ToString>(columns: &[(S, Align)]) -> Table {
+        Table { columns: columns.iter().map(|(heading, align)| (heading.to_string(), *align)).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; its cells are shown as they are, so the caller escapes them.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        debug_assert_eq!(N, self.columns.len());
-        self.rows.push(cells.into());
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
+        let cells = cells.into();
+        debug_assert_eq!(cells.len(), self.columns.len());
+        self.rows.push(cells);
     }
 
     /// Writes the headings and the rows; nothing if there is no row.
@@ -33,7 +34,7 @@ impl Table {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| heading.clone()).collect();
         let width = |at: usize| self.rows.iter().chain([&headings]).map(|row| row[at].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         for row in [&headings].into_iter().chain(&self.rows) {

@@ -5,6 +5,7 @@ pub(crate) mod cat;
 pub(crate) mod checkout;
 pub(crate) mod diff;
 pub(crate) mod du;
+pub(crate) mod find;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod get;
