@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::format::path::EntryPath;
+use crate::format::manifest::EntryKind;
+use crate::format::path::{Bytes, EntryPath};
 use crate::id::PageId;
 use crate::ops::entry::{EntryInfo, ShownPath};
 use crate::ops::put::stat_cache::Reader;
@@ -15,7 +16,7 @@ use crate::ops::restore::dest::Dest;
 use crate::ops::restore::survey::{Content, State, compare_all, content_of, extras};
 use crate::store::Store;
 
-use super::{Change, is_wanted, shown};
+use super::{Change, Side, is_wanted};
 
 /// Lists how a directory differs from a version, in order of the paths but for what only the directory
 /// has, which comes last. A file whose times are as when it was last put from there is not read.
@@ -40,30 +41,30 @@ pub(in crate::ops) fn changes(
             State::Same => return Ok(()),
             State::Missing => None,
             State::WrongMode => {
-                let (path, info) = shown(&entry);
-                Some((path, EntryInfo { executable: !info.executable, ..info }))
+                let side = Side::from(entry.clone());
+                Some(Side { info: EntryInfo { executable: !side.info.executable, ..side.info }, ..side })
             }
-            State::Differs(content) => info_of(dir, &entry.path, content)?.map(|info| (entry.path.clone(), info)),
+            State::Differs(content) => side_of(dir, &entry.path, content)?,
         };
-        changes.extend(Change::new(Some(shown(&entry)), there));
+        changes.extend(Change::new(Some(Side::from(entry)), there));
         Ok(())
     })?;
     let mut cache = Reader::of_dir(store, dir);
     for (path, _) in extras(store, manifest, dir, context)?.into_iter().filter(|(path, _)| is_wanted(path, prefixes)) {
         let content = content_of(&mut dest, &path, cache.known(&path).as_ref())?;
-        let info = info_of(dir, &path, content)?;
-        changes.extend(Change::new(None, info.map(|info| (path, info))));
+        changes.extend(Change::new(None, side_of(dir, &path, content)?));
     }
     Ok(changes)
 }
 
 /// Tells what is there as an entry; none of what no version lists: a FIFO, or a directory that is
 /// not empty, of which only what lies in it is listed.
-fn info_of(dir: &Path, path: &EntryPath, content: Content) -> Result<Option<EntryInfo>> {
+fn side_of(dir: &Path, path: &EntryPath, content: Content) -> Result<Option<Side>> {
     let place = dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
     let none =
         EntryInfo { path: ShownPath::new(path.as_bytes()), kind: "dir", size_bytes: None, digest: None, executable: false, target: None };
-    Ok(Some(match content {
+    let link = if let Content::Symlink(target) = &content { Some(EntryKind::Symlink(Bytes(target.clone()))) } else { None };
+    let info = match content {
         Content::File(digest) => {
             let meta = fs::symlink_metadata(&place).map_err(|e| Error::io("read", &place, e))?;
             let executable = meta.mode() & 0o111 != 0;
@@ -72,7 +73,8 @@ fn info_of(dir: &Path, path: &EntryPath, content: Content) -> Result<Option<Entr
         Content::Symlink(target) => EntryInfo { kind: "symlink", target: Some(ShownPath::new(&target).path), ..none },
         Content::Other if fs::read_dir(&place).is_ok_and(|mut inside| inside.next().is_none()) => none,
         Content::Other => return Ok(None),
-    }))
+    };
+    Ok(Some(Side { path: path.clone(), info, kind: link }))
 }
 
 fn path_of(bytes: &[u8]) -> Result<EntryPath> {

@@ -1,9 +1,12 @@
 //! `art diff`: how a version differs from another, or from a directory.
 
+mod content;
+pub mod contents;
 mod dir;
 mod pairs;
 mod record;
 mod share;
+pub mod text;
 
 use std::path::PathBuf;
 
@@ -11,7 +14,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::format::manifest::Entry;
+use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::EntryPath;
 use crate::name::Ref;
 use crate::store::Store;
@@ -75,6 +78,20 @@ pub struct Change {
     pub old: Option<EntryInfo>,
     /// The entry on the right side.
     pub new: Option<EntryInfo>,
+    /// What a version holds there on the left side.
+    #[serde(skip)]
+    old_kind: Option<EntryKind>,
+    /// The same on the right side; none of a file in a directory.
+    #[serde(skip)]
+    new_kind: Option<EntryKind>,
+}
+
+/// An entry on one side.
+#[derive(Clone, Debug)]
+struct Side {
+    path: EntryPath,
+    info: EntryInfo,
+    kind: Option<EntryKind>,
 }
 
 /// How two sides differ.
@@ -111,19 +128,41 @@ impl DiffOutcome {
 
 impl Change {
     /// Makes the change from what one side has to what the other has; none if nothing differs.
-    fn new(left: Option<(EntryPath, EntryInfo)>, right: Option<(EntryPath, EntryInfo)>) -> Option<Change> {
+    fn new(left: Option<Side>, right: Option<Side>) -> Option<Change> {
         let change = match (&left, &right) {
             (None, None) => return None,
             (None, Some(_)) => ChangeKind::Added,
             (Some(_), None) => ChangeKind::Removed,
-            (Some((from, _)), Some((to, _))) if from != to => ChangeKind::Renamed,
-            (Some((_, old)), Some((_, new))) if is_same_file(old, new) => ChangeKind::Mode,
+            (Some(old), Some(new)) if old.path != new.path => ChangeKind::Renamed,
+            (Some(old), Some(new)) if is_same_file(&old.info, &new.info) => ChangeKind::Mode,
             (Some(_), Some(_)) => ChangeKind::Changed,
         };
-        let from = left.as_ref().filter(|_| change == ChangeKind::Renamed).map(|(path, _)| path.clone());
-        let path = right.as_ref().or(left.as_ref()).map(|(path, _)| path.clone())?;
+        let from = left.as_ref().filter(|_| change == ChangeKind::Renamed).map(|side| side.path.clone());
+        let path = right.as_ref().or(left.as_ref()).map(|side| side.path.clone())?;
         let shown = ShownPath::new(path.as_bytes());
-        Some(Change { change, shown, path, from, old: left.map(|(_, info)| info), new: right.map(|(_, info)| info) })
+        let (old, old_kind) = left.map_or((None, None), |side| (Some(side.info), side.kind));
+        let (new, new_kind) = right.map_or((None, None), |side| (Some(side.info), side.kind));
+        Some(Change { change, shown, path, from, old, new, old_kind, new_kind })
+    }
+
+    fn left(&self) -> Option<Side> {
+        let path = self.from.as_ref().unwrap_or(&self.path).clone();
+        self.old.clone().map(|info| Side { path, info, kind: self.old_kind.clone() })
+    }
+
+    fn right(&self) -> Option<Side> {
+        self.new.clone().map(|info| Side { path: self.path.clone(), info, kind: self.new_kind.clone() })
+    }
+
+    /// Takes apart a change of what is there, such as a symlink that became a file: what was
+    /// removed, and what was added. Any other stays one.
+    pub fn parts(&self) -> Vec<Change> {
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) if old.kind != new.kind => {
+                [Change::new(self.left(), None), Change::new(None, self.right())].into_iter().flatten().collect()
+            }
+            _ => vec![self.clone()],
+        }
     }
 }
 
@@ -168,7 +207,7 @@ fn versions(store: &Store, left: &Resolved, right: &Resolved, prefixes: &[Vec<u8
             continue;
         }
         share.add(store, old.as_ref(), new.as_ref())?;
-        changes.extend(Change::new(old.as_ref().map(shown), new.as_ref().map(shown)));
+        changes.extend(Change::new(old.map(Side::from), new.map(Side::from)));
     }
     Ok(DiffOutcome {
         right: right.version.full_name(),
@@ -183,8 +222,10 @@ fn is_wanted(path: &EntryPath, prefixes: &[Vec<u8>]) -> bool {
     prefixes.is_empty() || prefixes.iter().any(|prefix| path.is_within(prefix))
 }
 
-fn shown(entry: &Entry) -> (EntryPath, EntryInfo) {
-    (entry.path.clone(), entry.into())
+impl From<Entry> for Side {
+    fn from(entry: Entry) -> Side {
+        Side { info: (&entry).into(), path: entry.path, kind: Some(entry.kind) }
+    }
 }
 
 fn is_same_file(old: &EntryInfo, new: &EntryInfo) -> bool {

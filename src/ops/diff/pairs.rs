@@ -33,8 +33,7 @@ pub(super) fn pair(changes: Vec<Change>) -> Vec<Change> {
     }
     let paired = changes.iter().enumerate().filter(|(at, _)| !is_taken[*at]).filter_map(|(at, change)| {
         let Some(old) = from[at] else { return Some(change.clone()) };
-        let left = changes[old].old.clone().map(|info| (changes[old].path.clone(), info));
-        Change::new(left, change.new.clone().map(|info| (change.path.clone(), info)))
+        Change::new(changes[old].left(), change.right())
     });
     let mut paired: Vec<Change> = paired.collect();
     paired.sort_by(|a, b| a.path.cmp(&b.path));
@@ -53,9 +52,10 @@ fn name(path: &EntryPath) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::diff::Side;
     use crate::ops::entry::{EntryInfo, ShownPath};
 
-    fn file(path: &str, content: &str) -> Option<(EntryPath, EntryInfo)> {
+    fn file(path: &str, content: &str) -> Option<Side> {
         let info = EntryInfo {
             path: ShownPath::new(path.as_bytes()),
             kind: "file",
@@ -64,7 +64,7 @@ mod tests {
             executable: false,
             target: None,
         };
-        Some((EntryPath::new(path).unwrap(), info))
+        Some(Side { path: EntryPath::new(path).unwrap(), info, kind: None })
     }
 
     fn paired(removed: &[(&str, &str)], added: &[(&str, &str)]) -> Vec<String> {

@@ -1,11 +1,15 @@
 //! `art diff`
 
+mod patch;
+
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use artstore::name::Ref;
-use artstore::ops::diff::{Against, Change, ChangeKind, DiffOptions, DiffOutcome, diff};
+use artstore::ops::diff::contents::Contents;
+use artstore::ops::diff::{Against, Change, ChangeKind, DiffOptions, DiffOutcome, RecordChange, diff};
 use artstore::ops::entry::EntryInfo;
 use artstore::quote::escape;
 use artstore::{Error, ErrorKind, Store};
@@ -20,13 +24,16 @@ use crate::ui::show::{plural, size};
 /// The widest bar of `--stat`.
 const BAR_MAX: u64 = 30;
 
+/// Lines around what differs, as git has them.
+const CONTEXT_LINES: u16 = 3;
+
 /// Tell how a version differs from another, or from a directory
 ///
 /// Of two versions only what differs is read; of a directory each file that has changed since it was
 /// last put from there.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --path config --exit-code"
+    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --patch | git apply\n  art diff model:best model --path config --exit-code"
 )]
 pub(crate) struct DiffArgs {
     /// The version to start from; a bare NAME is its latest
@@ -44,6 +51,12 @@ pub(crate) struct DiffArgs {
     /// Show only the paths
     #[arg(long)]
     name_only: bool,
+    /// Show what differs inside of text files, as a patch for `git apply` or `patch -p1`
+    #[arg(short, long, conflicts_with_all = ["stat", "name_only"])]
+    patch: bool,
+    /// Show N lines around what differs, instead of 3; implies `--patch`
+    #[arg(short = 'U', long, value_name = "N", conflicts_with_all = ["stat", "name_only"])]
+    unified: Option<u16>,
     /// Exit with 1 if anything differs
     #[arg(long)]
     exit_code: bool,
@@ -54,10 +67,17 @@ pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
     let store = setup.store()?;
     let right = against(&store, &args.right)?;
     let paths = args.path.iter().map(|path| path.clone().into_vec()).collect();
-    let outcome = diff(&store, &setup.context()?, &DiffOptions { left, right, paths })?;
+    let options = DiffOptions { left, right, paths };
+    let outcome = diff(&store, &setup.context()?, &options)?;
+    let is_same = outcome.is_same();
+    let context_lines = args.unified.or(args.patch.then_some(CONTEXT_LINES)).map(usize::from);
+    let mut contents = Contents::new(&store, &options.right)?;
     let mut out = setup.ui.out()?;
     if out.json {
-        out.value(&value(&outcome)?)?;
+        write_json(outcome, &mut contents, context_lines, &mut out)?;
+    } else if let Some(context_lines) = context_lines {
+        outcome.records.iter().try_for_each(|record| out.line(format!("# {}", told_record(record))))?;
+        outcome.entries.iter().try_for_each(|change| patch::write(change, &mut contents, context_lines, &mut out))?;
     } else if args.name_only {
         for change in &outcome.entries {
             out.line(change.path.to_string())?;
@@ -66,7 +86,7 @@ pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
         tell(&outcome, args.stat, &mut out)?;
     }
     out.done()?;
-    Ok(if args.exit_code && !outcome.is_same() { Exit::No } else { Exit::Done })
+    Ok(if args.exit_code && !is_same { Exit::No } else { Exit::Done })
 }
 
 /// Tells a directory from a version: what has a `/` or is all dots is one; any other is a version
@@ -96,13 +116,33 @@ fn against(store: &Store, typed: &OsString) -> Result<Against> {
     }
 }
 
-fn value(outcome: &DiffOutcome) -> Result<Value> {
-    let mut value = serde_json::to_value(outcome).map_err(std::io::Error::from)?;
-    value["same"] = json!(outcome.is_same());
-    for (name, kind) in KINDS {
-        value[name] = json!(outcome.count(kind));
+/// Writes all as one value, entry by entry, for what is inside of them may be long.
+fn write_json(mut outcome: DiffOutcome, contents: &mut Contents<'_>, context_lines: Option<usize>, out: &mut Out) -> Result<()> {
+    let mut counts = vec![("same", json!(outcome.is_same()))];
+    counts.extend(KINDS.iter().map(|(name, kind)| (*name, json!(outcome.count(*kind)))));
+    let entries = std::mem::take(&mut outcome.entries);
+    let mut head = object(&outcome)?;
+    head.remove("entries");
+    head.extend(counts.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let head = Value::Object(head).to_string();
+    write!(out, "{},\"entries\":", head.strip_suffix('}').unwrap_or(&head))?;
+    for change in &entries {
+        let mut row = object(change)?;
+        if let Some(context_lines) = context_lines {
+            let inside = patch::json(change, contents, context_lines)?;
+            row.extend(inside.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        }
+        out.json_row(&row)?;
     }
-    Ok(value)
+    out.end_rows()?;
+    Ok(out.write_all(b"}\n")?)
+}
+
+fn object(value: &impl serde::Serialize) -> Result<serde_json::Map<String, Value>> {
+    match serde_json::to_value(value).map_err(std::io::Error::from)? {
+        Value::Object(object) => Ok(object),
+        _ => Ok(serde_json::Map::new()),
+    }
 }
 
 const KINDS: [(&str, ChangeKind); 5] = [
@@ -126,10 +166,14 @@ fn tell(outcome: &DiffOutcome, with_bars: bool, out: &mut Out) -> Result<()> {
         out.line(line.trim_end())?;
     }
     for record in &outcome.records {
-        let shown = |value: &Value| if value.is_null() { "-".to_owned() } else { escape(value.to_string().as_bytes()) };
-        out.line(format!("* {}: {} -> {}", escape(record.field.as_bytes()), shown(&record.old), shown(&record.new)))?;
+        out.line(format!("* {}", told_record(record)))?;
     }
     out.line(summary(outcome))
+}
+
+fn told_record(record: &RecordChange) -> String {
+    let shown = |value: &Value| if value.is_null() { "-".to_owned() } else { escape(value.to_string().as_bytes()) };
+    format!("{}: {} -> {}", escape(record.field.as_bytes()), shown(&record.old), shown(&record.new))
 }
 
 /// Returns the letter of a change, as git and jj have it.

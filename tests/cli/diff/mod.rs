@@ -1,5 +1,7 @@
 //! `art diff`
 
+mod patch;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
