@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::format::record::{EditRecord, Metadata, Time};
 use crate::id::RecordId;
 use crate::name::{Name, Tag};
+use crate::refs::history::MetadataLayer;
 use crate::store::Store;
 
 use super::ls::Listing;
@@ -21,7 +22,7 @@ pub struct LogEntry {
     pub edits: Vec<EditInfo>,
 }
 
-/// A change to a version that was already there.
+/// A change to a version that was already there, or to an artifact as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EditInfo {
     /// The hash of its record.
@@ -30,8 +31,8 @@ pub struct EditInfo {
     pub created_at: Time,
     /// The new description; empty if it was removed.
     pub description: Option<String>,
-    /// Metadata that was set in the record itself.
-    pub metadata: Metadata,
+    /// Metadata that was set; none where it cannot be read.
+    pub metadata: Option<Metadata>,
     /// Metadata that was removed.
     pub unset: Vec<String>,
     /// Tags that were added.
@@ -59,20 +60,28 @@ pub fn log(store: &Store, artifact: &Name) -> Result<Listing<LogEntry>> {
             let edits = history.edits.iter().filter(|(_, edit)| edit.target.is_some_and(|target| ids.contains(&target)));
             LogEntry {
                 info: summary_with_metadata(store, &history, version),
-                edits: edits.map(|(id, edit)| EditInfo::new(*id, edit)).collect(),
+                edits: edits.map(|(id, edit)| EditInfo::new(store, *id, edit)).collect(),
             }
         })
         .collect();
     Ok(Listing { rows, damaged: history.damaged })
 }
 
+/// Tells what was changed on an artifact as a whole, in order.
+pub fn log_artifact(store: &Store, artifact: &Name) -> Result<Listing<EditInfo>> {
+    let history = store.existing_history(artifact)?;
+    let rows = history.edits_of(None).map(|(id, edit)| EditInfo::new(store, *id, edit)).collect();
+    Ok(Listing { rows, damaged: history.damaged })
+}
+
 impl EditInfo {
-    fn new(id: RecordId, edit: &EditRecord) -> EditInfo {
+    pub(super) fn new(store: &Store, id: RecordId, edit: &EditRecord) -> EditInfo {
+        let set = MetadataLayer { set: edit.metadata.clone(), pages: edit.metadata_pages.clone(), unset: Vec::new() };
         EditInfo {
             id,
             created_at: edit.created_at,
             description: edit.description.clone(),
-            metadata: edit.metadata.clone(),
+            metadata: store.add_up_metadata(&[set]).ok(),
             unset: edit.unset.clone(),
             tags_add: edit.tags_add.clone(),
             tags_remove: edit.tags_remove.clone(),

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::format::record::Time;
-use crate::name::{Name, Ref};
+use crate::format::record::{Metadata, Time};
+use crate::name::{Name, Ref, Tag};
 use crate::refs::history::{History, Meaning};
 use crate::refs::read::DamagedRecord;
 use crate::store::Store;
@@ -40,6 +40,12 @@ pub struct ArtifactInfo {
     pub size_bytes: Option<u64>,
     /// When `latest` was stored.
     pub created_at: Option<Time>,
+    /// What the artifact is, in words.
+    pub description: Option<String>,
+    /// The tags of the artifact as a whole.
+    pub tags: Vec<Tag>,
+    /// Its metadata as a whole; none where it cannot be read.
+    pub metadata: Option<Metadata>,
 }
 
 /// The entries of a version, one after another.
@@ -58,7 +64,7 @@ pub fn artifacts(store: &Store) -> Result<Listing<ArtifactInfo>> {
     for mut history in store.histories()? {
         listing.damaged.append(&mut history.damaged);
         if !history.versions.is_empty() {
-            listing.rows.push(artifact_info(&history));
+            listing.rows.push(artifact_info(store, &history));
         }
     }
     Ok(listing)
@@ -79,7 +85,8 @@ pub fn entries<'s>(store: &'s Store, reference: &Ref, path: Option<&[u8]>) -> Re
     Ok(EntryList { version: version.full_name(), path, walk })
 }
 
-fn artifact_info(history: &History) -> ArtifactInfo {
+/// Tells all that is known of an artifact as a whole.
+pub(super) fn artifact_info(store: &Store, history: &History) -> ArtifactInfo {
     let (latest, rivals) = match history.latest() {
         Meaning::None => (None, Vec::new()),
         Meaning::One(version) => (Some(version), Vec::new()),
@@ -93,5 +100,8 @@ fn artifact_info(history: &History) -> ArtifactInfo {
         rivals,
         size_bytes: latest.map(|version| version.record.size_bytes),
         created_at: latest.map(|version| version.record.created_at),
+        description: history.about.description.clone(),
+        tags: history.about.tags.clone(),
+        metadata: store.add_up_metadata(&history.about.metadata).ok(),
     }
 }

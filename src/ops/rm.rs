@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::session::Session;
 
 use super::du::freed_by;
+use super::edit::empty_edit;
 use super::show::twins;
 
 /// What to delete.
@@ -111,32 +112,11 @@ pub(super) fn delete(session: &Session<'_>, history: &History, ids: &[RecordId],
     let history = reread.as_ref().unwrap_or(history);
     let mut seq = history.next_edit_seq();
     for id in ids.iter().filter(|id| history.version(**id).is_some_and(|version| !version.deleted)) {
-        let edit = EditRecord { delete: true, ..empty_edit(history, *id, seq, now) };
+        let edit = EditRecord { delete: true, ..empty_edit(history, Some(*id), seq, now) };
         session.write_record(&Record::Edit(Box::new(edit)))?;
         seq = seq.saturating_add(1);
     }
     Ok(())
-}
-
-/// Returns an edit of a version that changes nothing yet and saw all that there is.
-pub(super) fn empty_edit(history: &History, target: RecordId, seq: u64, now: Time) -> EditRecord {
-    EditRecord {
-        artifact: history.artifact.clone(),
-        claim: false,
-        created_at: now,
-        delete: false,
-        description: None,
-        metadata: Default::default(),
-        metadata_pages: Vec::new(),
-        saw: history.heads_of(target),
-        seq,
-        tags_add: Vec::new(),
-        tags_remove: Vec::new(),
-        target: Some(target),
-        ttl_seconds: None,
-        undelete: false,
-        unset: Vec::new(),
-    }
 }
 
 /// Tells what `latest` means in an artifact.

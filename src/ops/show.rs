@@ -10,6 +10,8 @@ use crate::refs::history::{History, Meaning, Version};
 use crate::run_id::RunId;
 use crate::store::Store;
 
+use super::ls::{ArtifactInfo, artifact_info};
+
 /// A version, with the fields of `show --json`: other tools rely on their names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VersionInfo {
@@ -74,6 +76,14 @@ pub struct GitInfo {
 pub fn show(store: &Store, reference: &Ref) -> Result<VersionInfo> {
     let found = store.resolve(reference)?;
     version_info(store, &found.history, &found.version)
+}
+
+/// Finds an artifact and tells all that is known of it as a whole. Fails where its metadata cannot be
+/// read.
+pub fn show_artifact(store: &Store, artifact: &Name) -> Result<ArtifactInfo> {
+    let history = store.existing_history(artifact)?;
+    let metadata = Some(store.add_up_metadata(&history.about.metadata)?);
+    Ok(ArtifactInfo { metadata, ..artifact_info(store, &history) })
 }
 
 /// Tells all that is known of a version.

@@ -21,7 +21,8 @@ use crate::store::Store;
 use crate::store::reach::{Reach, Reached, Start, Unread};
 use crate::store::session::Session;
 
-use super::rm::{LatestNow, empty_edit, latest_now};
+use super::edit::empty_edit;
+use super::rm::{LatestNow, latest_now};
 use super::show::twins;
 
 /// Most packs, and most records, of one lift record: together they stay within the limit.
@@ -90,7 +91,7 @@ pub fn undelete(store: &Store, context: &Context<'_>, references: &[Ref]) -> Res
         let mut seq = history.next_edit_seq();
         for version in &gone {
             session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;
-            let edit = EditRecord { undelete: true, ..empty_edit(&history, version.id, seq, context.now) };
+            let edit = EditRecord { undelete: true, ..empty_edit(&history, Some(version.id), seq, context.now) };
             session.write_record(&Record::Edit(Box::new(edit)))?;
             seq = seq.saturating_add(1);
         }

@@ -1,12 +1,12 @@
-//! What edits make of versions: descriptions, metadata, tags, times to live, deletions; "What
-//! records add up to" in `docs/format.md`.
+//! What edits make of versions, and of artifacts as a whole: descriptions, metadata, tags, times to
+//! live, deletions; "What records add up to" in `docs/format.md`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::history::{AliasHead, MetadataLayer, Version};
+use super::history::{About, AliasHead, MetadataLayer, Version};
 use crate::format::record::EditRecord;
 use crate::id::RecordId;
-use crate::name::Alias;
+use crate::name::{Alias, Tag};
 
 /// An edit and its id.
 type Edit = (RecordId, EditRecord);
@@ -28,7 +28,7 @@ pub(super) fn apply(versions: &mut [Version], edits: &[Edit], aliases: &BTreeMap
     let seen = Seen::new(edits);
     for version in versions {
         let Some(about) = by_target.get(&version.id) else { continue };
-        about.iter().for_each(|(_, edit)| change(version, edit));
+        about.iter().for_each(|(_, edit)| change(&mut version.description, &mut version.metadata, &mut version.tags, edit));
         let given: Vec<(RecordId, u64)> = about.iter().filter_map(|(id, edit)| Some((*id, edit.ttl_seconds?))).collect();
         if !given.is_empty() {
             version.ttl_seconds = longest(&given, &seen);
@@ -38,15 +38,24 @@ pub(super) fn apply(versions: &mut [Version], edits: &[Edit], aliases: &BTreeMap
     }
 }
 
-fn change(version: &mut Version, edit: &EditRecord) {
-    if let Some(description) = &edit.description {
-        version.description = Some(description.clone()).filter(|text| !text.is_empty());
+/// Adds up what edits, which are in order, say of the artifact as a whole.
+pub(super) fn about(edits: &[Edit]) -> About {
+    let mut about = About::default();
+    for (_, edit) in edits.iter().filter(|(_, edit)| edit.target.is_none()) {
+        change(&mut about.description, &mut about.metadata, &mut about.tags, edit);
     }
-    version.metadata.extend(MetadataLayer::of(&edit.metadata, &edit.metadata_pages, &edit.unset));
-    version.tags.retain(|tag| !edit.tags_remove.contains(tag));
-    version.tags.extend(edit.tags_add.iter().cloned());
-    version.tags.sort();
-    version.tags.dedup();
+    about
+}
+
+fn change(description: &mut Option<String>, metadata: &mut Vec<MetadataLayer>, tags: &mut Vec<Tag>, edit: &EditRecord) {
+    if let Some(text) = &edit.description {
+        *description = Some(text.clone()).filter(|text| !text.is_empty());
+    }
+    metadata.extend(MetadataLayer::of(&edit.metadata, &edit.metadata_pages, &edit.unset));
+    tags.retain(|tag| !edit.tags_remove.contains(tag));
+    tags.extend(edit.tags_add.iter().cloned());
+    tags.sort();
+    tags.dedup();
 }
 
 /// Of the times to live that no later edit has replaced the longest holds; zero is for ever.

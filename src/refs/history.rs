@@ -28,6 +28,19 @@ pub struct History {
     pub damaged: Vec<DamagedRecord>,
     /// Edits of the artifact and its versions, in order of their numbers.
     pub edits: Vec<(RecordId, EditRecord)>,
+    /// What is said of the artifact as a whole.
+    pub about: About,
+}
+
+/// What is said of an artifact as a whole: its edits without a target, added up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// Its description.
+    pub description: Option<String>,
+    /// Its metadata: each edit over those before it.
+    pub metadata: Vec<MetadataLayer>,
+    /// Its tags, sorted.
+    pub tags: Vec<Tag>,
 }
 
 /// One version with all edits applied.
@@ -94,13 +107,16 @@ impl History {
     pub fn new(artifact: Name, records: Records) -> History {
         let mut edits = records.edits;
         edits.sort_by_key(|(id, edit)| (edit.seq, *id));
+        // The same file may have been found twice.
+        edits.dedup_by_key(|(id, _)| *id);
         let aliases = alias_heads(&records.aliases);
         let mut versions: Vec<Version> = records.versions.into_iter().map(|(id, record)| Version::new(id, record)).collect();
         versions.sort_by_key(|version| (version.record.number, version.id));
         versions.dedup_by_key(|version| version.id);
         edits::apply(&mut versions, &edits, &aliases);
         label(&mut versions, &edits);
-        History { artifact, versions, aliases, damaged: records.damaged, edits }
+        let about = edits::about(&edits);
+        History { artifact, versions, aliases, damaged: records.damaged, edits, about }
     }
 
     /// Returns the artifact's type: that of its first version.
@@ -149,9 +165,12 @@ impl History {
         self.aliases.iter().filter(|(_, heads)| heads.iter().any(|head| head.target == Some(id))).map(|(alias, _)| alias).collect()
     }
 
-    /// Returns one more than the highest number of an edit.
+    /// Returns one more than the highest number of an edit, those that cannot be read included: what
+    /// they say comes first once they are mended.
     pub fn next_edit_seq(&self) -> u64 {
-        self.edits.iter().map(|(_, edit)| edit.seq).max().map_or(0, |seq| seq.saturating_add(1))
+        let in_edits = |record: &&DamagedRecord| record.path.parent().is_some_and(|dir| dir.ends_with("edits"));
+        let damaged = self.damaged.iter().filter(in_edits).map(|record| record.number);
+        self.edits.iter().map(|(_, edit)| edit.seq).chain(damaged).max().map_or(0, |seq| seq.saturating_add(1))
     }
 
     /// Returns one more than the highest number of an alias's records that were not replaced.
@@ -159,13 +178,18 @@ impl History {
         self.aliases.get(alias).into_iter().flatten().map(|head| head.seq).max().map_or(0, |seq| seq.saturating_add(1))
     }
 
-    /// Returns the records about a version that nothing has followed: edits that no other edit
-    /// saw, and aliases that name it.
-    pub fn heads_of(&self, id: RecordId) -> Vec<RecordId> {
-        let about = || self.edits.iter().filter(|(_, record)| record.target == Some(id));
-        let seen: HashSet<RecordId> = about().flat_map(|(_, edit)| edit.saw.iter().copied()).collect();
-        let edits = about().filter(|(edit, _)| !seen.contains(edit)).map(|(edit, _)| *edit);
-        let aliases = self.aliases.values().flatten().filter(|head| head.target == Some(id)).map(|head| head.record);
+    /// Returns the edits of a version, or, of none, those of the artifact as a whole, in order.
+    pub fn edits_of(&self, target: Option<RecordId>) -> impl Iterator<Item = &(RecordId, EditRecord)> {
+        self.edits.iter().filter(move |(_, edit)| edit.target == target)
+    }
+
+    /// Returns the records about a version, or, of none, about the artifact as a whole, that nothing
+    /// has followed: edits that no other edit saw, and aliases that name it.
+    pub fn heads_of(&self, target: Option<RecordId>) -> Vec<RecordId> {
+        let seen: HashSet<RecordId> = self.edits_of(target).flat_map(|(_, edit)| edit.saw.iter().copied()).collect();
+        let edits = self.edits_of(target).filter(|(edit, _)| !seen.contains(edit)).map(|(edit, _)| *edit);
+        let names = |head: &&AliasHead| target.is_some() && head.target == target;
+        let aliases = self.aliases.values().flatten().filter(names).map(|head| head.record);
         let mut heads: Vec<RecordId> = edits.chain(aliases).collect();
         heads.sort_unstable();
         heads.dedup();

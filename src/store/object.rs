@@ -10,7 +10,7 @@ use crate::format::record::{Metadata, RecordError, metadata_json};
 use crate::id::{ChunkId, HASH_LEN, PageId};
 use crate::index::Location;
 use crate::quote::quote;
-use crate::refs::history::Version;
+use crate::refs::history::{MetadataLayer, Version};
 
 use super::Store;
 
@@ -122,8 +122,13 @@ impl Store {
 
     /// Adds up a version's metadata.
     pub fn metadata(&self, version: &Version) -> Result<Metadata> {
+        self.add_up_metadata(&version.metadata)
+    }
+
+    /// Adds up metadata: what each layer sets and removes, over those before it.
+    pub fn add_up_metadata(&self, layers: &[MetadataLayer]) -> Result<Metadata> {
         let mut all = Metadata::new();
-        for layer in &version.metadata {
+        for layer in layers {
             all.extend(self.read_metadata_pages(&layer.pages)?);
             all.extend(layer.set.iter().map(|(key, value)| (key.clone(), value.clone())));
             all.retain(|key, _| !layer.unset.contains(key));

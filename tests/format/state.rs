@@ -40,11 +40,13 @@ fn add_up(versions: &[(RecordId, VersionRecord)], aliases: &[(RecordId, AliasRec
             records.aliases.reverse();
             records.aliases.extend(aliases.first().cloned());
             records.edits.reverse();
+            records.edits.extend(edits.first().cloned());
         }
         History::new("digits".parse().unwrap(), records)
     };
     let (history, twisted) = (of(false), of(true));
-    assert_eq!(format!("{:?}{:?}", history.versions, history.aliases), format!("{:?}{:?}", twisted.versions, twisted.aliases));
+    let told = |history: &History| format!("{:?}{:?}{:?}{:?}", history.versions, history.aliases, history.about, history.edits);
+    assert_eq!(told(&history), told(&twisted));
     history
 }
 
@@ -227,4 +229,49 @@ fn a_deletion_that_neither_holds_nor_was_undone_is_contested() {
     assert_eq!(state(&[], &[first.clone(), back.clone(), delete(1, &[first.0])]), (false, true), "one that did not see the undeletion");
     assert_eq!(state(&[], &[first.clone(), undelete(0, &[])]), (false, true), "nor did this undeletion see it");
     assert_eq!(state(&[], &[first, back.clone(), delete(2, &[back.0])]), (true, false));
+}
+
+#[test]
+fn of_two_edits_of_one_key_the_later_shows_and_other_keys_stay() {
+    let v = version(0, 1, 0);
+    for target in [Some(v.0), None] {
+        let set =
+            |seq, key: &str, value: u64| edited(EditRecord { metadata: [(key.to_owned(), json!(value))].into(), ..edit(seq, target) });
+        let value = |edits: &[(RecordId, EditRecord)], key: &str| {
+            let history = add_up(std::slice::from_ref(&v), &[], edits);
+            let layers = if target.is_some() { &history.versions[0].metadata } else { &history.about.metadata };
+            layers.iter().rev().find_map(|layer| layer.set.get(key).cloned())
+        };
+        assert_eq!(value(&[set(1, "k", 1), set(0, "k", 2)], "k"), Some(json!(1)), "the higher number");
+        let rivals = [set(3, "k", 1), set(3, "k", 2)];
+        let later = rivals.iter().max_by_key(|(id, _)| *id).unwrap().1.metadata["k"].clone();
+        assert_eq!(value(&rivals, "k"), Some(later), "of one number the higher id");
+        let [a, b] = rivals;
+        assert_eq!(value(&[a, b, set(3, "other", 5)], "other"), Some(json!(5)));
+    }
+}
+
+#[test]
+fn edits_without_a_target_are_about_the_artifact_alone() {
+    let v = version(0, 1, 0);
+    let first = edited(EditRecord {
+        description: Some("all".into()),
+        tags_add: vec!["a".parse().unwrap()],
+        ttl_seconds: Some(1),
+        delete: true,
+        ..edit(0, None)
+    });
+    let second = edited(EditRecord { unset: vec!["k".into()], tags_add: vec!["b".parse().unwrap()], saw: vec![first.0], ..edit(1, None) });
+    let other = edited(EditRecord { description: Some("one".into()), ..edit(2, Some(v.0)) });
+    let history = add_up(std::slice::from_ref(&v), &[], &[first.clone(), second.clone(), other.clone()]);
+    assert_eq!(history.about.description.as_deref(), Some("all"));
+    assert_eq!(history.about.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(history.about.metadata.len(), 1);
+    let version = &history.versions[0];
+    assert_eq!((version.deleted, version.ttl_seconds, version.description.as_deref()), (false, v.1.ttl_seconds, Some("one")));
+    assert_eq!(history.heads_of(None), [second.0], "what it saw is no head, nor what is about a version");
+    assert_eq!(history.heads_of(Some(v.0)), [other.0]);
+    let emptied = edited(EditRecord { description: Some(String::new()), tags_remove: vec!["a".parse().unwrap()], ..edit(3, None) });
+    let about = add_up(&[v], &[], &[first, second, emptied]).about;
+    assert_eq!((about.description, about.tags.len()), (None, 1));
 }

@@ -156,3 +156,35 @@ fn a_dry_run_changes_nothing() {
         gc_later(&project);
     }
 }
+
+#[test]
+fn metadata_of_edits_stays_as_long_as_what_it_is_about() {
+    let project = three_versions();
+    let large = |key: &str| serde_json::json!({ key: "0123456789abcdef".repeat(57_600) });
+    for (target, key) in [(&["data:v1"][..], "a"), (&["--artifact", "data"], "b")] {
+        project.write("m.json", large(key).to_string());
+        project.art([&["edit", "--meta-file", "m.json"], target].concat()).ok();
+        // One over another: what is replaced is still needed to tell what holds.
+        project.art([&["edit", "--meta", "x=1"], target].concat()).ok();
+    }
+    project.art(["rm", "data:v0"]).ok();
+    let said = |project: &crate::support::Project, args: &[&str]| {
+        project.art([&["show", "--json"], args].concat()).ok().json()["metadata"].clone()
+    };
+    let shown = |key: &str| {
+        let mut metadata = large(key);
+        metadata["x"] = json!(1);
+        metadata
+    };
+    for args in [&["--prune-now"][..], &["--prune-now", "--orphans"], &["--grace-seconds", "0"], &["--grace-seconds", "0"]] {
+        gc(&project, args);
+        assert_eq!((said(&project, &["data:v1"]), said(&project, &["--artifact", "data"])), (shown("a"), shown("b")));
+        project.art(["fsck", "--deep"]).ok();
+    }
+    let meta = |project: &crate::support::Project| files(&project.store().join("meta")).len();
+    let before = meta(&project);
+    project.art(["rm", "data", "--all"]).ok();
+    gc(&project, &["--prune-now"]);
+    assert!((1..before).contains(&meta(&project)), "that of the versions is gone");
+    assert_eq!(said(&project, &["--artifact", "data"]), shown("b"));
+}

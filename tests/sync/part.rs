@@ -109,3 +109,40 @@ fn a_deletion_travels_with_its_version_and_all_versions_can_be_named() {
     assert!(art_with(&a, "push", &b.root(), &["nothing"]).fails(3).contains("'nothing'"));
     assert!(a.art(["push", "--all", b.root().to_str().unwrap()]).fails(2).contains("required"));
 }
+
+#[test]
+fn edits_travel_with_their_metadata_and_merge() {
+    let (a, b) = (history(), Project::new());
+    let shown = |project: &Project, what: &[&str]| project.art([&["show", "--json"], what].concat()).ok().json();
+    let large = |key: &str| serde_json::json!({ key: "0123456789abcdef".repeat(8_000) }).to_string();
+    for (target, key) in [(&["data:v1"][..], "a"), (&["data:v2"], "c"), (&["--artifact", "data"], "b")] {
+        a.write("m.json", large(key));
+        a.art([&["edit", "--meta-file", "m.json", "-m", key], target].concat()).ok();
+    }
+    a.art(["tag", "add", "data:v1", "t"]).ok();
+    art_with(&a, "push", &b.root(), &["data:v1"]).ok();
+    for what in [&["data:v1"][..], &["--artifact", "data"]] {
+        let (mut here, mut there) = (shown(&a, what), shown(&b, what));
+        // What `latest` is differs, for not all versions have gone.
+        for member in ["aliases", "version", "version_count", "created_at"] {
+            here[member] = Value::Null;
+            there[member] = Value::Null;
+        }
+        assert_eq!(here, there);
+    }
+    b.art(["fsck", "--deep"]).ok();
+    a.art(["edit", "data:v1", "--meta", "n=1"]).ok();
+    b.art(["edit", "data:v1", "--meta", "m=2"]).ok();
+    b.write("m.json", large("d"));
+    b.art(["edit", "--artifact", "data", "--meta-file", "m.json"]).ok();
+    art_with(&a, "sync", &b.root(), &[]).ok();
+    for what in [&["data:v1"][..], &["data:v2"], &["--artifact", "data"]] {
+        assert_eq!(shown(&a, what), shown(&b, what));
+    }
+    let keys = |value: &Value| value["metadata"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&shown(&a, &["data:v1"])), ["a", "m", "n"]);
+    assert_eq!(keys(&shown(&a, &["--artifact", "data"])), ["b", "d"]);
+    for project in [&a, &b] {
+        project.art(["fsck", "--deep"]).ok();
+    }
+}

@@ -11,7 +11,7 @@ use crate::format::pack::PackClass;
 use crate::id::{HASH_LEN, PageId};
 use crate::pack::pack_path;
 use crate::refs::condemned::Condemned;
-use crate::refs::history::Version;
+use crate::refs::history::{About, Version};
 use crate::store::Store;
 use crate::store::census::{Census, Place};
 use crate::store::reach::{Reach, Start};
@@ -69,6 +69,15 @@ pub(in crate::ops) struct Taken {
     pub(in crate::ops) missing: u64,
 }
 
+/// What needs pages and chunks.
+#[derive(Clone, Copy)]
+pub(in crate::ops) enum Needing<'v> {
+    /// A version, for its content and what is said of it.
+    Version(&'v Version),
+    /// An artifact as a whole, for what is said of it.
+    Artifact(&'v About),
+}
+
 /// Who needs each row: the one who alone does, several, or nobody.
 pub(in crate::ops) struct Owners(Vec<u32>);
 
@@ -80,14 +89,14 @@ pub(in crate::ops) struct Visit {
 }
 
 impl Graph {
-    /// Reads the pages of versions and the tables of all packs.
-    pub(in crate::ops) fn read<'v>(store: &Store, context: &Context<'_>, versions: impl IntoIterator<Item = &'v Version>) -> Result<Graph> {
+    /// Reads the pages that are needed and the tables of all packs.
+    pub(in crate::ops) fn read<'v>(store: &Store, context: &Context<'_>, needing: impl IntoIterator<Item = Needing<'v>>) -> Result<Graph> {
         context.progress.phase("reading pages");
         let (data, meta) = (store.census(PackClass::Data, context.threads)?, store.census(PackClass::Meta, context.threads)?);
         let condemned = store.condemned()?;
         let data = Numbered::new(&data, 0, &condemned);
         let meta = Numbered::new(&meta, data.len(), &condemned);
-        let starts: Vec<Start> = versions.into_iter().flat_map(starts).collect();
+        let starts: Vec<Start> = needing.into_iter().flat_map(Needing::starts).collect();
         let read = Mutex::new(Vec::new());
         // Pages that cannot be read are those that their parents miss.
         Reach::new(store, context.threads).visit(&starts, &|reached| {
@@ -110,12 +119,12 @@ impl Graph {
         Ok(Graph { nodes, at, rows, data_rows: data.len() })
     }
 
-    /// Tells who needs each row, of those who each need some versions.
-    pub(in crate::ops) fn owners<'v>(&self, needs: impl IntoIterator<Item = (u32, &'v Version)>) -> Owners {
+    /// Tells who needs each row, of those who each own some of what needs them.
+    pub(in crate::ops) fn owners<'v>(&self, needs: impl IntoIterator<Item = (u32, Needing<'v>)>) -> Owners {
         let (mut nodes, mut rows) = (vec![NOBODY; self.nodes.len()], vec![NOBODY; self.rows.len()]);
         let mut open = Vec::new();
-        for (owner, version) in needs {
-            open.extend(self.starts(version));
+        for (owner, needing) in needs {
+            open.extend(self.starts(needing));
             while let Some(at) = open.pop() {
                 // What several need already, all below it is needed by several.
                 if !add_owner(&mut nodes[at as usize], owner) {
@@ -136,18 +145,18 @@ impl Graph {
         Visit { nodes: vec![0; self.nodes.len()], rows: vec![0; self.rows.len()], round: 0 }
     }
 
-    /// Adds up what versions take together; `is_unique` says of a row whether they alone need it.
+    /// Adds up what some take together; `is_unique` says of a row whether they alone need it.
     pub(in crate::ops) fn taken<'v>(
         &self,
-        versions: impl IntoIterator<Item = &'v Version>,
+        all: impl IntoIterator<Item = Needing<'v>>,
         visit: &mut Visit,
         is_unique: impl Fn(usize) -> bool,
     ) -> Taken {
         visit.round += 1;
         let (mut taken, mut open) = (Taken::default(), Vec::new());
-        for version in versions {
-            taken.missing += (starts(version).count() - self.starts(version).count()) as u64;
-            open.extend(self.starts(version));
+        for needing in all {
+            taken.missing += (needing.starts().count() - self.starts(needing).count()) as u64;
+            open.extend(self.starts(needing));
         }
         while let Some(at) = open.pop() {
             if std::mem::replace(&mut visit.nodes[at as usize], visit.round) == visit.round {
@@ -175,8 +184,8 @@ impl Graph {
         rows.filter(|(row, _)| is_so(*row)).map(|(_, size)| size.stored).sum::<u64>() / PARTS
     }
 
-    fn starts<'g>(&'g self, version: &'g Version) -> impl Iterator<Item = u32> + 'g {
-        starts(version).filter_map(|start| self.at.get(&start.page).copied())
+    fn starts<'g>(&'g self, needing: Needing<'g>) -> impl Iterator<Item = u32> + 'g {
+        needing.starts().filter_map(|start| self.at.get(&start.page).copied())
     }
 }
 
@@ -198,9 +207,14 @@ fn add_owner(owner: &mut u32, new: u32) -> bool {
     *owner != before
 }
 
-fn starts(version: &Version) -> impl Iterator<Item = Start> + '_ {
-    let metadata = version.metadata.iter().flat_map(|layer| layer.pages.iter().map(|&page| Start::metadata(page)));
-    metadata.chain([Start::manifest(version.record.manifest)])
+impl<'v> Needing<'v> {
+    fn starts(self) -> impl Iterator<Item = Start> + 'v {
+        let (metadata, manifest) = match self {
+            Needing::Version(version) => (&version.metadata, Some(Start::manifest(version.record.manifest))),
+            Needing::Artifact(about) => (&about.metadata, None),
+        };
+        metadata.iter().flat_map(|layer| layer.pages.iter().map(|&page| Start::metadata(page))).chain(manifest)
+    }
 }
 
 /// The rows of one class of packs, numbered from `first` on.

@@ -21,7 +21,7 @@ use crate::refs::read::parse_record_name;
 use crate::store::Store;
 
 use super::show::listed;
-use graph::{Graph, NOBODY, Taken};
+use graph::{Graph, NOBODY, Needing, Taken};
 
 /// What to tell of.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,7 @@ pub struct Usage {
     pub missing_count: u64,
 }
 
-/// What an artifact takes: its versions that are not deleted, together.
+/// What an artifact takes: its versions that are not deleted and its own metadata, together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArtifactUsage {
     /// The artifact.
@@ -100,7 +100,7 @@ pub struct VersionUsage {
 /// What a store takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct StoreUsage {
-    /// What the versions that are not deleted take together.
+    /// What the versions that are not deleted take together, and the metadata of artifacts.
     #[serde(flatten)]
     pub usage: Usage,
     /// Bytes of packs that only deleted versions need.
@@ -134,10 +134,12 @@ pub fn du(store: &Store, context: &Context<'_>, options: &DuOptions) -> Result<D
     let histories = store.histories()?;
     let all: Vec<(u32, &Version)> =
         histories.iter().zip(0..).flat_map(|(history, at)| listed(history, true).into_iter().map(move |version| (at, version))).collect();
-    let graph = Graph::read(store, context, all.iter().map(|(_, version)| *version))?;
+    let abouts = || histories.iter().zip(0..).map(|(history, at)| (at, Needing::Artifact(&history.about)));
+    let versions = || all.iter().map(|(at, version)| (*at, *version));
+    let graph = Graph::read(store, context, needing(versions()).chain(abouts()).map(|(_, needing)| needing))?;
     let each = usages(&graph, &all, context.threads);
     let is_live = |version: &Version| !version.deleted;
-    let by_artifact = graph.owners(all.iter().copied().filter(|(_, version)| is_live(version)));
+    let by_artifact = graph.owners(needing(versions().filter(|(_, version)| is_live(version))).chain(abouts()));
     let mut visit = graph.visit();
     let mut outcome = DuOutcome { artifacts: Vec::new(), store: StoreUsage::default() };
     for (history, at) in histories.iter().zip(0..) {
@@ -152,14 +154,16 @@ pub fn du(store: &Store, context: &Context<'_>, options: &DuOptions) -> Result<D
             continue;
         }
         let live: Vec<&Version> = all.iter().filter(|(of, version)| *of == at && is_live(version)).map(|(_, version)| *version).collect();
-        let usage = Usage::of(&live, graph.taken(live.iter().copied(), &mut visit, |row| by_artifact.of(row) == at));
+        let own = live.iter().map(|version| Needing::Version(version)).chain([Needing::Artifact(&history.about)]);
+        let usage = Usage::of(&live, graph.taken(own, &mut visit, |row| by_artifact.of(row) == at));
         outcome.artifacts.push(ArtifactUsage { artifact: history.artifact.clone(), version_count: live.len() as u64, usage, versions });
     }
     let live: Vec<&Version> = all.iter().map(|(_, version)| *version).filter(|version| is_live(version)).collect();
-    let dead = graph.owners(all.iter().copied().filter(|(_, version)| !is_live(version)));
+    let dead = graph.owners(needing(versions().filter(|(_, version)| !is_live(version))));
     let needed = |row: usize| by_artifact.of(row) != NOBODY;
+    let own = live.iter().map(|version| Needing::Version(version)).chain(abouts().map(|(_, about)| about));
     outcome.store = StoreUsage {
-        usage: Usage::of(&live, graph.taken(live.iter().copied(), &mut visit, needed)),
+        usage: Usage::of(&live, graph.taken(own, &mut visit, needed)),
         deleted_bytes: graph.stored_where(|row| !needed(row) && dead.of(row) != NOBODY),
         unnamed_bytes: graph.stored_where(|row| !needed(row) && dead.of(row) == NOBODY),
         ..StoreUsage::default()
@@ -172,17 +176,22 @@ pub fn du(store: &Store, context: &Context<'_>, options: &DuOptions) -> Result<D
 pub(in crate::ops) fn freed_by(store: &Store, context: &Context<'_>, doomed: &HashSet<RecordId>) -> Result<u64> {
     let histories = store.histories()?;
     let live: Vec<&Version> = histories.iter().flat_map(|history| &history.versions).filter(|version| !version.deleted).collect();
-    let graph = Graph::read(store, context, live.iter().copied())?;
-    let owners = graph.owners(live.iter().map(|version| (u32::from(doomed.contains(&version.id)), *version)));
+    let owned = || needing(live.iter().map(|version| (u32::from(doomed.contains(&version.id)), *version)));
+    let graph = Graph::read(store, context, owned().map(|(_, needing)| needing))?;
+    let owners = graph.owners(owned());
     Ok(graph.stored_where(|row| owners.of(row) == 1))
+}
+
+fn needing<'v>(versions: impl Iterator<Item = (u32, &'v Version)>) -> impl Iterator<Item = (u32, Needing<'v>)> {
+    versions.map(|(at, version)| (at, Needing::Version(version)))
 }
 
 /// Tells what each version takes. What a deleted one alone needs is what neither another deleted
 /// one nor any that lives needs.
 fn usages(graph: &Graph, all: &[(u32, &Version)], threads: usize) -> Vec<Usage> {
     let numbered = || all.iter().map(|(_, version)| *version).zip(0u32..).map(|(version, number)| (number, version));
-    let live = graph.owners(numbered().filter(|(_, version)| !version.deleted));
-    let dead = graph.owners(numbered().filter(|(_, version)| version.deleted));
+    let live = graph.owners(needing(numbered().filter(|(_, version)| !version.deleted)));
+    let dead = graph.owners(needing(numbered().filter(|(_, version)| version.deleted)));
     let next = AtomicUsize::new(0);
     let done = Mutex::new(vec![Usage::default(); all.len()]);
     std::thread::scope(|scope| {
@@ -194,7 +203,7 @@ fn usages(graph: &Graph, all: &[(u32, &Version)], threads: usize) -> Vec<Usage> 
                         false => live.of(row) == at as u32,
                         true => live.of(row) == NOBODY && dead.of(row) == at as u32,
                     };
-                    let usage = Usage::of(&[version], graph.taken([*version], &mut visit, is_unique));
+                    let usage = Usage::of(&[version], graph.taken([Needing::Version(version)], &mut visit, is_unique));
                     done.lock().unwrap_or_else(PoisonError::into_inner)[at] = usage;
                 }
             });

@@ -25,14 +25,15 @@ use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
-use crate::refs::history::Version;
+use crate::refs::history::{MetadataLayer, Version};
 use crate::store::Store;
 
 use super::entry::ShownPath;
 use lacks::Lacks;
 pub use lacks::{Lack, LackKind, LackState};
 use packs::Checked;
-use verdict::Trees;
+use pages::PageKey;
+use verdict::{Trees, metadata_roots, roots};
 
 /// Lacks that are told of each version; the rest are counted.
 const LACKS_TOLD: usize = 3;
@@ -142,6 +143,8 @@ pub enum FindingKind {
     IncompleteVersion,
     /// A version of which something is wrong.
     DamagedVersion,
+    /// An artifact whose metadata as a whole is not here, or wrong.
+    ArtifactMetadata,
     /// Something that cannot be read at all, or not be checked.
     Unreadable,
 }
@@ -185,8 +188,15 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
     if let (Some(mut data), Some(mut meta)) = (data, meta) {
         (outcome.pack_count, outcome.pack_bytes) = (data.count() + meta.count(), data.bytes() + meta.bytes());
         let mut trees = read::read(store, context, options.level, &mut data, &mut meta, &records.histories, &mut findings);
-        for version in records.histories.iter().flat_map(|history| &history.versions) {
-            outcome.versions.push(check_version(store, version, &mut trees, &mut versions));
+        for history in &records.histories {
+            let lacks = lacks_of(store, &history.about.metadata, metadata_roots(&history.about.metadata), &mut trees);
+            if !lacks.is_empty() {
+                let kind = FindingKind::ArtifactMetadata;
+                versions.push(Finding { kind, subject: history.artifact.to_string(), message: lacks.told() });
+            }
+            for version in &history.versions {
+                outcome.versions.push(check_version(store, version, &mut trees, &mut versions));
+            }
         }
         settled = data.is_settled(store) && meta.is_settled(store);
     }
@@ -214,7 +224,7 @@ fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: 
     if version.deleted {
         return check;
     }
-    let lacks = lacks_of(store, version, trees);
+    let lacks = lacks_of(store, &version.metadata, roots(version), trees);
     let (state, kind) = match (lacks.missing, lacks.damaged) {
         (0, 0) => (VersionState::Complete, None),
         (_, 0) => (VersionState::Incomplete, Some(FindingKind::IncompleteVersion)),
@@ -228,14 +238,13 @@ fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: 
     check
 }
 
-/// Puts together what a version lacks, its metadata as a whole too.
-fn lacks_of(store: &Store, version: &Version, trees: &mut Trees) -> Lacks {
-    let mut lacks = trees.version(version);
-    let pages: Vec<PageId> = version.metadata.iter().flat_map(|layer| &layer.pages).copied().collect();
-    let are_here = pages.iter().all(|&page| trees.has_page((crate::format::manifest::PageType::Metadata, page)));
-    if let Some(&first) = pages.first()
-        && are_here
-        && let Err(error) = store.metadata(version)
+/// Puts together what is lacking below some pages, and of metadata as a whole.
+fn lacks_of(store: &Store, metadata: &[MetadataLayer], roots: impl Iterator<Item = PageKey>, trees: &mut Trees) -> Lacks {
+    let mut lacks = trees.lacks(roots);
+    let mut pages = metadata_roots(metadata).peekable();
+    if let Some(&(_, first)) = pages.peek()
+        && pages.all(|page| trees.has_page(page))
+        && let Err(error) = store.add_up_metadata(metadata)
     {
         lacks.add(Lack::wrong_page(LackKind::Metadata, first, error), LACKS_TOLD);
     }
@@ -252,6 +261,7 @@ impl FindingKind {
             FindingKind::LostAlias => "lost-alias",
             FindingKind::IncompleteVersion => "incomplete-version",
             FindingKind::DamagedVersion => "damaged-version",
+            FindingKind::ArtifactMetadata => "artifact-metadata",
             FindingKind::Unreadable => "unreadable",
         }
     }

@@ -14,7 +14,7 @@ use super::facts::Measure;
 use super::marks::{Bad, Chunks, Marks};
 use super::packs::Checked;
 use super::pages::Pages;
-use super::verdict::Trees;
+use super::verdict::{Trees, live_roots};
 use super::{Finding, FindingKind, FsckLevel, LACKS_TOLD, files};
 
 /// Reads packs and pages; notes what is wrong with the packs.
@@ -100,7 +100,7 @@ fn walk(data: &Checked, meta: &Checked, wrong_files: &HashSet<FileDigest>, histo
     let chunks = Chunks { census: &data.census, bad: &data.bad, extra: &HashMap::new() };
     let measure = Measure { chunks, wrong_files, keep: LACKS_TOLD, wanted: None };
     let pages = Pages { census: &meta.census, bad: &Bad::default(), extra: &HashMap::new() };
-    Trees::read(pages, live(histories), &measure, threads)
+    Trees::read(pages, live_roots(histories), &measure, threads)
 }
 
 fn live(histories: &[History]) -> impl Iterator<Item = &Version> {

@@ -1,4 +1,4 @@
-//! What is lacking below a version: what its pages say, put together and held against each other.
+//! What is lacking below a page: what the pages say, put together and held against each other.
 //!
 //! The rules are those of "Walking" in `docs/format.md`, which `store::walk` holds for one
 //! version; here each page counts once for all versions that share it.
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use crate::format::manifest::{ChunkChild, ChunkTree, EntryChild, PageType};
-use crate::refs::history::Version;
+use crate::refs::history::{History, MetadataLayer, Version};
 
 use super::doubts::{Doubts, add_runs};
 use super::facts::{Below, Facts, First, LongFile, Measure, Sums};
@@ -33,15 +33,29 @@ struct Verdict {
 
 /// Names the pages at which a version begins.
 pub(crate) fn roots(version: &Version) -> impl Iterator<Item = PageKey> + '_ {
-    let metadata = version.metadata.iter().flat_map(|layer| &layer.pages).map(|&page| (PageType::Metadata, page));
-    metadata.chain([(PageType::Manifest, version.record.manifest)])
+    metadata_roots(&version.metadata).chain([(PageType::Manifest, version.record.manifest)])
+}
+
+/// Names the pages of metadata.
+pub(crate) fn metadata_roots(metadata: &[MetadataLayer]) -> impl Iterator<Item = PageKey> + '_ {
+    metadata.iter().flat_map(|layer| &layer.pages).map(|&page| (PageType::Metadata, page))
+}
+
+/// Names the pages at which what is not deleted of some artifacts begins: their versions, and the
+/// metadata of the artifacts themselves.
+pub(crate) fn live_roots(histories: &[History]) -> impl Iterator<Item = PageKey> + '_ {
+    let versions = |history: &'_ History| -> Vec<PageKey> {
+        // What a deleted version names may be gone already.
+        history.versions.iter().filter(|version| !version.deleted).flat_map(roots).collect()
+    };
+    histories.iter().flat_map(move |history| metadata_roots(&history.about.metadata).chain(versions(history)))
 }
 
 impl Trees {
-    /// Reads every page below the versions.
-    pub(crate) fn read<'v>(pages: Pages<'_>, versions: impl Iterator<Item = &'v Version>, measure: &Measure<'_>, threads: usize) -> Trees {
+    /// Reads every page below some pages.
+    pub(crate) fn read(pages: Pages<'_>, roots: impl Iterator<Item = PageKey>, measure: &Measure<'_>, threads: usize) -> Trees {
         let facts = Mutex::new(HashMap::new());
-        pages.visit(versions.flat_map(roots), threads, &|some, read| {
+        pages.visit(roots, threads, &|some, read| {
             let (mut below, mut runs) = (Vec::new(), Vec::new());
             let mut of_page = |key: &PageKey, doubts: &Doubts| {
                 let page = read(*key)?;
@@ -62,10 +76,10 @@ impl Trees {
         Trees { facts: facts.into_inner().unwrap_or_else(PoisonError::into_inner), known: HashMap::new(), keep: measure.keep }
     }
 
-    /// Puts together what a version lacks.
-    pub(crate) fn version(&mut self, version: &Version) -> Lacks {
+    /// Puts together what is lacking below some pages.
+    pub(crate) fn lacks(&mut self, roots: impl Iterator<Item = PageKey>) -> Lacks {
         let mut lacks = Lacks::default();
-        for key in roots(version) {
+        for key in roots {
             let below = self.verdict(key);
             lacks.join(&below.lacks, None, self.keep);
         }

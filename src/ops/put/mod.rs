@@ -13,6 +13,7 @@ mod record;
 pub(in crate::ops) mod stat_cache;
 pub(in crate::ops) mod walk;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::format::path::EntryPath;
 use crate::format::record::Metadata;
 use crate::name::{Alias, Name, Ref, Tag};
+use crate::ops::edit::{check_description, check_tags};
+use crate::ops::metadata;
 use crate::ops::run::check_open;
 use crate::ops::show::{VersionInfo, version_info};
 use crate::store::Store;
@@ -130,6 +133,8 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
     if options.sources.is_empty() && options.stream.is_none() && options.onto.is_none() {
         return Err(Error::usage("cannot store a version of nothing").hint("give a file or a directory, or `-` for standard input"));
     }
+    check_description(options.description.as_deref())?;
+    check_tags(options.tags.iter().collect::<HashSet<_>>().len())?;
     record::check_type(&store.history(&options.artifact)?, options)?;
     context.run.map(|run| check_open(store, run)).transpose()?;
     let session = Session::begin(store, context)?;
@@ -162,7 +167,7 @@ fn attempt(
     let base = base.map(|base| Base::rely_on(session, base, &mut pages)).transpose()?;
     let mut metadata = base.as_ref().map(|base| store.metadata(&base.version)).transpose()?.unwrap_or_default();
     metadata.extend(options.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let metadata_pages = record::metadata_pages(&mut metadata, &mut pages)?;
+    let metadata_pages = metadata::into_pages(&mut metadata, &mut pages)?;
 
     context.progress.phase("storing");
     let stored = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, stream)?;

@@ -1,17 +1,14 @@
 //! Gives a version its number and writes its record, or finds that there is nothing new.
 
 use crate::error::{Error, Result};
-use crate::format::limits::METADATA_INLINE_LEN_MAX;
-use crate::format::manifest::Page;
-use crate::format::path::Bytes;
-use crate::format::record::{EditRecord, Metadata, Record, VersionRecord, metadata_json};
+use crate::format::record::{EditRecord, Metadata, Record, VersionRecord};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::ops::alias::set_alias;
+use crate::ops::edit::{Change, empty_edit, write_change};
 use crate::ops::run::{write_input, write_output};
 use crate::quote::quote;
 use crate::refs::history::{History, Meaning, Version};
-use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 
 use super::PutOptions;
@@ -19,9 +16,6 @@ use crate::context::Context;
 
 /// The type of an artifact that is new and was given none.
 const TYPE_DEFAULT: &str = "dataset";
-
-/// Bytes of metadata in one page.
-const METADATA_PAGE_LEN: usize = 128 << 10;
 
 /// Everything that goes into a version's record besides its number.
 pub(super) struct Content {
@@ -39,17 +33,6 @@ pub(super) enum Recorded {
     Version { id: RecordId, unchanged: bool },
     /// The base has moved meanwhile, or a pack was condemned or is gone: do it again.
     Moved,
-}
-
-/// Puts metadata that is too long for a record into pages.
-pub(super) fn metadata_pages(metadata: &mut Metadata, pages: &mut PageWriter<'_, '_>) -> Result<Vec<PageId>> {
-    let json = metadata_json(metadata)
-        .map_err(|why| Error::usage(format!("cannot store the metadata: {why}")).hint("metadata is a JSON object of at most 1 MiB"))?;
-    if json.len() <= METADATA_INLINE_LEN_MAX {
-        return Ok(Vec::new());
-    }
-    metadata.clear();
-    json.chunks(METADATA_PAGE_LEN).map(|piece| pages.put(&Page::Metadata(Bytes(piece.to_vec())))).collect()
 }
 
 /// Checks what can be known before anything is read: the artifact's type.
@@ -101,7 +84,12 @@ pub(super) fn record(
     let (id, unchanged) = match same {
         Some(version) => {
             session.rely_on_version(&history, version)?;
-            update(session, context, options, &history, version, &content, latest.len() > 1)?;
+            let claim = latest.len() > 1;
+            let edit = EditRecord { claim, ..empty_edit(&history, Some(version.id), history.next_edit_seq(), context.now) };
+            let change = given(options).differing(session.store(), &history, Some(version))?;
+            if (claim || !change.is_empty()) && write_change(session, edit, &change)?.is_none() {
+                return Ok(Recorded::Moved);
+            }
             if let Some(run) = context.run {
                 write_output(session, context, run, version)?;
             }
@@ -162,48 +150,13 @@ fn new_version(
     }
 }
 
-/// Records on an existing version what was given and differs.
-fn update(
-    session: &Session<'_>,
-    context: &Context<'_>,
-    options: &PutOptions,
-    history: &History,
-    version: &Version,
-    content: &Content,
-    claim: bool,
-) -> Result<()> {
-    let there = session.store().metadata(version)?;
-    let given: Metadata =
-        options.metadata.iter().filter(|(key, value)| there.get(*key) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    let (metadata, metadata_pages) = match (given.is_empty(), content.metadata_pages.is_empty()) {
-        (true, _) => (Metadata::new(), Vec::new()),
-        (false, true) => (given, Vec::new()),
-        (false, false) => (Metadata::new(), content.metadata_pages.clone()),
-    };
-    let description = options.description.clone().filter(|text| Some(text) != version.description.as_ref());
-    let ttl_seconds = options.ttl_seconds.filter(|ttl| *ttl != version.ttl_seconds.unwrap_or(0));
-    let mut tags_add: Vec<_> = options.tags.iter().filter(|tag| !version.tags.contains(tag)).cloned().collect();
-    tags_add.sort();
-    tags_add.dedup();
-    if metadata.is_empty() && metadata_pages.is_empty() && description.is_none() && tags_add.is_empty() && ttl_seconds.is_none() && !claim {
-        return Ok(());
+/// Returns what was given and may differ from what is said of a version that is there already.
+fn given(options: &PutOptions) -> Change {
+    Change {
+        description: options.description.clone(),
+        metadata: options.metadata.clone(),
+        tags_add: options.tags.clone(),
+        ttl_seconds: options.ttl_seconds,
+        ..Change::default()
     }
-    let edit = EditRecord {
-        artifact: options.artifact.clone(),
-        claim,
-        created_at: context.now,
-        delete: false,
-        description,
-        metadata,
-        metadata_pages,
-        saw: history.heads_of(version.id),
-        seq: history.next_edit_seq(),
-        tags_add,
-        tags_remove: Vec::new(),
-        target: Some(version.id),
-        ttl_seconds,
-        undelete: false,
-        unset: Vec::new(),
-    };
-    session.write_record(&Record::Edit(Box::new(edit))).map(drop)
 }

@@ -16,10 +16,10 @@ use crate::ops::fsck::marks::{Bad, Chunks};
 use crate::ops::fsck::packs::Checked;
 use crate::ops::fsck::pages::Pages;
 use crate::ops::fsck::records;
-use crate::ops::fsck::verdict::Trees;
+use crate::ops::fsck::verdict::{Trees, live_roots, metadata_roots, roots};
 use crate::pack::pack_path;
 use crate::refs::condemned::Condemned;
-use crate::refs::history::{History, Version};
+use crate::refs::history::History;
 use crate::refs::read::{Records, parse_record_name, read_record};
 use crate::refs::runs::Runs;
 use crate::store::Store;
@@ -189,11 +189,10 @@ impl Needs {
         self.damaged.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    /// Looks for what live versions need, with what is at hand besides; and tells of each version
-    /// what it lacks, if that is asked for.
+    /// Looks for what live versions need, with what is at hand besides; and tells of each version,
+    /// and each artifact as a whole, what it lacks, if that is asked for.
     pub(super) fn look(&self, context: &Context<'_>, at_hand: &AtHand, tell: Tell) -> (Wanted, Vec<(String, Lacks)>) {
         let histories = self.histories();
-        let versions: Vec<&Version> = histories.iter().flat_map(|history| &history.versions).filter(|version| !version.deleted).collect();
         let keep = if tell == Tell::All { usize::MAX } else { 0 };
         let wanted = Mutex::new(HashMap::new());
         let measure = Measure {
@@ -203,11 +202,16 @@ impl Needs {
             wanted: Some(&wanted),
         };
         let pages = Pages { census: &self.meta.census, bad: &self.bad_meta, extra: &at_hand.pages };
-        let mut trees = Trees::read(pages, versions.iter().copied(), &measure, context.threads);
+        let mut trees = Trees::read(pages, live_roots(&histories), &measure, context.threads);
         let pages = trees.lacking_pages().map(|(_, id)| id).collect();
         let chunks = wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let told = if tell == Tell::All { versions } else { Vec::new() };
-        let lacks = told.into_iter().map(|version| (version.full_name(), trees.version(version))).collect();
+        let told = if tell == Tell::All { &histories[..] } else { &[] };
+        let mut lacks = Vec::new();
+        for history in told {
+            lacks.push((history.artifact.to_string(), trees.lacks(metadata_roots(&history.about.metadata))));
+            let live = history.versions.iter().filter(|version| !version.deleted);
+            lacks.extend(live.map(|version| (version.full_name(), trees.lacks(roots(version)))));
+        }
         (Wanted { chunks, pages }, lacks)
     }
 

@@ -64,6 +64,15 @@ pub(crate) fn first_line(text: &str) -> String {
     artstore::quote::escape(text.lines().next().unwrap_or_default().as_bytes())
 }
 
+/// Shows the beginning of a text that may be long.
+pub(crate) fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 72;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

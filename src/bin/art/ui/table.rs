@@ -29,6 +29,14 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Takes away the columns from this one on in which nothing stands.
+    pub(crate) fn drop_empty_from(&mut self, first: usize) {
+        for at in (first..self.columns.len()).rev().filter(|&at| self.rows.iter().all(|row| row[at].is_empty())).collect::<Vec<_>>() {
+            self.columns.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+    }
+
     /// Writes the headings and the rows; nothing if there is no row.
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.rows.is_empty() {

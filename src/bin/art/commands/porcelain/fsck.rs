@@ -80,6 +80,7 @@ fn heading(kind: FindingKind) -> &'static str {
         FindingKind::LostAlias => "aliases of lost versions",
         FindingKind::IncompleteVersion => "incomplete versions",
         FindingKind::DamagedVersion => "damaged versions",
+        FindingKind::ArtifactMetadata => "metadata of artifacts that is damaged or missing",
         FindingKind::Unreadable => "unreadable",
     }
 }

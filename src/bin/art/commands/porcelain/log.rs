@@ -1,10 +1,13 @@
 //! `art log`
 
-use artstore::ops::log::{EditInfo, LogEntry, log};
+use artstore::name::Name;
+use artstore::ops::log::{EditInfo, LogEntry, log, log_artifact};
+use artstore::ops::ls::Listing;
 use artstore::quote::escape;
 use clap::Args;
 
-use super::{show::git_line, warn_of_damaged};
+use super::show::{git_line, tags_line};
+use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::span;
@@ -12,28 +15,56 @@ use crate::ui::show;
 
 /// Tell the history of an artifact, the newest version first
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  art log training-data")]
+#[command(after_help = "Examples:\n  art log training-data\n  art log training-data --artifact --json")]
 pub(crate) struct LogArgs {
     /// The artifact
     name: String,
+    /// Only what was changed on the artifact as a whole, the newest last
+    #[arg(long)]
+    artifact: bool,
 }
 
 pub(crate) fn run(args: &LogArgs, setup: &Setup) -> Result<Exit> {
-    let artifact = args.name.parse()?;
-    let listing = log(&setup.store()?, &artifact)?;
+    let artifact: Name = args.name.parse()?;
+    let store = setup.store()?;
+    let whole = log_artifact(&store, &artifact)?;
+    if args.artifact {
+        return log_whole(&whole, setup);
+    }
+    let listing = log(&store, &artifact)?;
     warn_of_damaged(setup, &listing.damaged);
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&listing.rows)?;
     } else {
+        if !whole.rows.is_empty() {
+            out.line(artifact.as_str())?;
+        }
+        for line in whole.rows.iter().map(edit_line) {
+            out.line(line)?;
+        }
         for (at, entry) in listing.rows.iter().enumerate() {
-            if at > 0 {
+            if at > 0 || !whole.rows.is_empty() {
                 out.line("")?;
             }
             let label = |id| listing.rows.iter().find(|row| row.info.id == id).map(|row| row.info.version.clone());
             for line in lines(entry, &label) {
                 out.line(line)?;
             }
+        }
+    }
+    out.done()?;
+    Ok(Exit::Done)
+}
+
+fn log_whole(listing: &Listing<EditInfo>, setup: &Setup) -> Result<Exit> {
+    warn_of_damaged(setup, &listing.damaged);
+    let mut out = setup.ui.out()?;
+    if out.json {
+        out.value(&listing.rows)?;
+    } else {
+        for line in listing.rows.iter().map(edit_line) {
+            out.line(line)?;
         }
     }
     out.done()?;
@@ -65,8 +96,7 @@ fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<Stri
         lines.push(format!("  parents  {}", parents.join(", ")));
     }
     if !info.tags.is_empty() {
-        let tags: Vec<&str> = info.tags.iter().map(|tag| tag.as_str()).collect();
-        lines.push(format!("  tags     {}", tags.join(", ")));
+        lines.push(format!("  tags     {}", tags_line(&info.tags)));
     }
     if let Some(git) = &info.git {
         lines.push(format!("  git      {}", git_line(git)));
@@ -77,19 +107,25 @@ fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<Stri
     for line in info.description.iter().flat_map(|text| text.lines()) {
         lines.push(format!("    {}", escape(line.as_bytes())));
     }
-    lines.extend(entry.edits.iter().map(|edit| format!("  edited   {}: {}", show::time(edit.created_at), what_changed(edit))));
+    lines.extend(entry.edits.iter().map(edit_line));
     lines
 }
 
-fn what_changed(edit: &EditInfo) -> String {
+fn edit_line(edit: &EditInfo) -> String {
+    format!("  edited   {}: {}", show::time(edit.created_at), what_changed(edit))
+}
+
+/// Tells what an edit changed, in few words.
+pub(super) fn what_changed(edit: &EditInfo) -> String {
     let mut parts = Vec::new();
     match edit.description.as_deref() {
         Some("") => parts.push("description removed".to_owned()),
         Some(text) => parts.push(format!("description `{}`", show::first_line(text))),
         None => {}
     }
-    parts.extend(edit.metadata.iter().map(|(key, value)| format!("{}={}", escape(key.as_bytes()), escape(value.to_string().as_bytes()))));
-    parts.extend(edit.unset.iter().map(|key| format!("{} unset", escape(key.as_bytes()))));
+    let set = edit.metadata.iter().flatten();
+    parts.extend(set.map(|(key, value)| show::shortened(&format!("{}={}", escape(key.as_bytes()), escape(value.to_string().as_bytes())))));
+    parts.extend(edit.unset.iter().map(|key| format!("{} unset", show::shortened(&escape(key.as_bytes())))));
     parts.extend(edit.tags_add.iter().map(|tag| format!("tag `{tag}` added")));
     parts.extend(edit.tags_remove.iter().map(|tag| format!("tag `{tag}` removed")));
     match edit.ttl_seconds {
@@ -99,5 +135,8 @@ fn what_changed(edit: &EditInfo) -> String {
     }
     let done = [(edit.delete, "deleted"), (edit.undelete, "undeleted"), (edit.claim, "given its number")];
     parts.extend(done.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned()));
-    if parts.is_empty() { "metadata".to_owned() } else { parts.join(", ") }
+    if edit.metadata.is_none() {
+        parts.push("metadata that is not here or damaged".to_owned());
+    }
+    parts.join(", ")
 }

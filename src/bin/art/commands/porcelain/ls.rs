@@ -12,6 +12,7 @@ use artstore::ops::show::VersionInfo;
 use artstore::quote::escape;
 use clap::Args;
 
+use super::show::tags_line;
 use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
@@ -55,8 +56,9 @@ fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
         out.value(&listing.rows)?;
         return out.done();
     }
-    let mut table =
-        Table::new(&[("NAME", Left), ("TYPE", Left), ("VERSIONS", Right), ("LATEST", Left), ("SIZE", Right), ("CREATED", Left)]);
+    let said = [("TAGS", Left), ("DESCRIPTION", Left)];
+    let columns = [("NAME", Left), ("TYPE", Left), ("VERSIONS", Right), ("LATEST", Left), ("SIZE", Right), ("CREATED", Left)];
+    let mut table = Table::new(&[&columns[..], &said].concat());
     for row in &listing.rows {
         table.row([
             row.artifact.to_string(),
@@ -65,8 +67,12 @@ fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
             row.version.clone().unwrap_or_else(|| row.rivals.join(" or ")),
             row.size_bytes.map(show::size).unwrap_or_default(),
             row.created_at.map(show::time).unwrap_or_default(),
+            tags_line(&row.tags),
+            row.description.as_deref().map(show::first_line).unwrap_or_default(),
         ]);
     }
+    // Of most artifacts nothing is said as a whole.
+    table.drop_empty_from(columns.len());
     table.write(&mut out)?;
     out.done()
 }
@@ -90,11 +96,10 @@ fn versions(setup: &Setup, store: &Store, artifact: &Name) -> Result<()> {
 }
 
 fn version_row(row: &VersionInfo) -> [String; 7] {
-    let tags: Vec<&str> = row.tags.iter().map(|tag| tag.as_str()).collect();
     [
         row.version.clone(),
         row.aliases.join(", "),
-        tags.join(", "),
+        tags_line(&row.tags),
         show::count(row.file_count),
         show::size(row.size_bytes),
         show::time(row.created_at),

@@ -1,31 +1,50 @@
 //! `art show`
 
-use artstore::ops::show::{GitInfo, VersionInfo, show};
+use artstore::format::record::Metadata;
+use artstore::name::Tag;
+use artstore::ops::ls::ArtifactInfo;
+use artstore::ops::show::{GitInfo, VersionInfo, show, show_artifact};
 use artstore::quote::escape;
 use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::span;
 use crate::ui::show::{plural, size, time};
 
-/// Tell all that is known of a version
+/// Tell all that is known of a version, or of an artifact as a whole
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  art show model:best\n  art show model --json")]
+#[command(after_help = "Examples:\n  art show model:best\n  art show model --json\n  art show --artifact model")]
 pub(crate) struct ShowArgs {
     /// The version; a bare NAME is its latest
-    #[arg(value_name = "REF")]
-    reference: String,
+    #[arg(value_name = "REF", required_unless_present = "artifact", conflicts_with = "artifact")]
+    reference: Option<String>,
+    /// The artifact as a whole instead
+    #[arg(long, value_name = "NAME")]
+    artifact: Option<String>,
 }
 
 pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
-    let reference = args.reference.parse()?;
-    let info = show(&setup.store()?, &reference)?;
+    match &args.artifact {
+        Some(artifact) => {
+            let artifact = artifact.parse()?;
+            tell(&show_artifact(&setup.store()?, &artifact)?, &artifact_lines, setup)
+        }
+        None => {
+            let reference = args.reference.as_deref().unwrap_or_default().parse()?;
+            tell(&show(&setup.store()?, &reference)?, &version_lines, setup)
+        }
+    }
+}
+
+fn tell<T: Serialize>(info: &T, lines: &dyn Fn(&T) -> Vec<String>, setup: &Setup) -> Result<Exit> {
     let mut out = setup.ui.out()?;
     if out.json {
-        out.value(&info)?;
+        out.value(info)?;
     } else {
-        for line in version_lines(&info) {
+        for line in lines(info) {
             out.line(line)?;
         }
     }
@@ -33,18 +52,44 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+fn artifact_lines(info: &ArtifactInfo) -> Vec<String> {
+    let mut lines = vec![info.artifact.to_string()];
+    let mut field = |name: &str, value: String| lines.push(field_line(name, &value));
+    field("type", or_dash(info.artifact_type.as_ref().map(ToString::to_string).unwrap_or_default()));
+    field("versions", info.version_count.to_string());
+    field("latest", or_dash(info.version.clone().unwrap_or_else(|| info.rivals.join(" or "))));
+    field("tags", or_dash(tags_line(&info.tags)));
+    lines.extend(said_lines(info.description.as_deref(), info.metadata.as_ref()));
+    lines
+}
+
+/// Tells a description and metadata.
+fn said_lines(description: Option<&str>, metadata: Option<&Metadata>) -> Vec<String> {
+    let description = description.into_iter().flat_map(str::lines).map(|line| field_line("description", &escape(line.as_bytes())));
+    let pair = |(key, value): (&String, &Value)| format!("{}: {}", escape(key.as_bytes()), escape(value.to_string().as_bytes()));
+    description.chain(metadata.into_iter().flatten().map(|member| field_line("metadata", &pair(member)))).collect()
+}
+
+fn field_line(name: &str, value: &str) -> String {
+    format!("  {name:<12} {value}")
+}
+
+/// Names tags in a line.
+pub(super) fn tags_line(tags: &[Tag]) -> String {
+    tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Tells a version in lines of `field  value`.
 pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
-    let tags: Vec<&str> = info.tags.iter().map(|tag| tag.as_str()).collect();
     let name = format!("{}:{}", info.artifact, info.version);
     let mut lines = vec![name.clone()];
-    let mut field = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
+    let mut field = |name: &str, value: String| lines.push(field_line(name, &value));
     field("type", info.artifact_type.to_string());
     field("created", time(info.created_at));
     field("id", info.id.to_string());
     field("digest", info.digest.to_string());
     field("aliases", or_dash(info.aliases.join(", ")));
-    field("tags", or_dash(tags.join(", ")));
+    field("tags", or_dash(tags_line(&info.tags)));
     field("content", format!("{}, {}", plural(info.file_count, "file"), size(info.size_bytes)));
     field("stored", size(info.stored_bytes));
     if let Some(ttl) = info.ttl_seconds {
@@ -67,12 +112,7 @@ pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
     if let Some(git) = &info.git {
         field("git", git_line(git));
     }
-    for line in info.description.iter().flat_map(|text| text.lines()) {
-        field("description", escape(line.as_bytes()));
-    }
-    for (key, value) in info.metadata.iter().flatten() {
-        field("metadata", format!("{}: {}", escape(key.as_bytes()), escape(value.to_string().as_bytes())));
-    }
+    lines.extend(said_lines(info.description.as_deref(), info.metadata.as_ref()));
     lines
 }
 
