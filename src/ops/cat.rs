@@ -13,7 +13,7 @@ use crate::quote::quote;
 use crate::store::Store;
 
 use super::blocks::BlockReader;
-use super::entry::{no_such_path, parse_path};
+use super::entry::entry_at;
 
 /// Files up to this length are read and written by one thread.
 const SHORT_LEN_MAX: u64 = 1 << 20;
@@ -24,15 +24,11 @@ const READ_AHEAD: usize = 32;
 /// Writes the file at `path` of a version to `out`. Each chunk is hashed before its bytes are
 /// written, and the whole file at the end.
 pub fn cat(store: &Store, reference: &Ref, path: &[u8], out: &mut dyn Write) -> Result<()> {
-    let path = parse_path(path)?;
-    let version = store.resolve(reference)?.version;
-    let name = version.full_name();
-    let entry = store.entries(version.record.manifest)?.within(&path).next().transpose()?;
-    let entry = entry.ok_or_else(|| no_such_path(&path, &name))?;
-    if entry.path.as_bytes() != path || matches!(entry.kind, EntryKind::EmptyDir) {
+    let (name, path, entry) = entry_at(store, reference, path)?;
+    let Some(entry) = entry.filter(|entry| !matches!(entry.kind, EntryKind::EmptyDir)) else {
         return Err(Error::refused(format!("cannot cat {}: it is a directory", quote(&path)))
             .hint(format!("`art ls {name} PATH` lists what is in it")));
-    }
+    };
     match &entry.kind {
         EntryKind::File(body) => write_file(store, &entry.path, body, out),
         EntryKind::Symlink(target) => Err(Error::refused(format!("cannot cat {}: it is a symlink to {}", quote(&path), quote(&target.0)))

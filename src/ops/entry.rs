@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::EntryPath;
 use crate::id::FileDigest;
+use crate::name::Ref;
 use crate::quote::{escape, percent, quote};
+use crate::store::Store;
 
 /// An entry, with the fields of `ls REF --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,6 +87,18 @@ pub fn parse_path(typed: &[u8]) -> Result<Vec<u8>> {
         Err(why) => Err(Error::usage(format!("bad path {}: {why}", quote(typed)))
             .hint("a path in a version is relative to its top, as `art ls REF` shows it")),
     }
+}
+
+/// Finds what a version has at a path as typed; returns the version's full name and the path too, and
+/// no entry if only what lies below the path is there.
+pub(super) fn entry_at(store: &Store, reference: &Ref, typed: &[u8]) -> Result<(String, Vec<u8>, Option<Entry>)> {
+    let path = parse_path(typed)?;
+    let version = store.resolve(reference)?.version;
+    let name = version.full_name();
+    let first = store.entries(version.record.manifest)?.within(&path).next().transpose()?;
+    let first = first.ok_or_else(|| no_such_path(&path, &name))?;
+    let entry = Some(first).filter(|entry| entry.path.as_bytes() == path);
+    Ok((name, path, entry))
 }
 
 /// Makes the error of a path that a version does not have.

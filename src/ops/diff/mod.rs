@@ -3,6 +3,7 @@
 mod content;
 pub mod contents;
 mod dir;
+pub mod files;
 mod pairs;
 mod record;
 mod share;
@@ -71,7 +72,7 @@ pub struct Change {
     /// The same path, exactly.
     #[serde(skip)]
     pub path: EntryPath,
-    /// Where a renamed file was.
+    /// Where a renamed file was, or one that is compared with a file of another path.
     #[serde(skip)]
     pub from: Option<EntryPath>,
     /// The entry on the left side.
@@ -181,10 +182,15 @@ pub fn diff(store: &Store, context: &Context<'_>, options: &DiffOptions) -> Resu
         }
     };
     outcome.left = left.version.full_name();
+    total_bytes(&mut outcome);
+    Ok(outcome)
+}
+
+/// Adds up the bytes of the files that differ.
+fn total_bytes(outcome: &mut DiffOutcome) {
     let bytes = |info: &Option<EntryInfo>| info.as_ref().filter(|info| info.kind == "file").and_then(|info| info.size_bytes).unwrap_or(0);
     outcome.left_bytes = outcome.entries.iter().fold(0, |sum, change| bytes(&change.old).saturating_add(sum));
     outcome.right_bytes = outcome.entries.iter().fold(0, |sum, change| bytes(&change.new).saturating_add(sum));
-    Ok(outcome)
 }
 
 fn versions(store: &Store, left: &Resolved, right: &Resolved, prefixes: &[Vec<u8>]) -> Result<DiffOutcome> {

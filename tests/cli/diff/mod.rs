@@ -1,5 +1,6 @@
 //! `art diff`
 
+mod files;
 mod patch;
 
 use std::fs;

@@ -2,13 +2,14 @@
 
 mod patch;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use artstore::name::Ref;
 use artstore::ops::diff::contents::Contents;
+use artstore::ops::diff::files::{FileAt, FilesOptions, diff_files};
 use artstore::ops::diff::{Against, Change, ChangeKind, DiffOptions, DiffOutcome, RecordChange, diff};
 use artstore::ops::entry::EntryInfo;
 use artstore::quote::escape;
@@ -27,13 +28,14 @@ const BAR_MAX: u64 = 30;
 /// Lines around what differs, as git has them.
 const CONTEXT_LINES: u16 = 3;
 
-/// Tell how a version differs from another, or from a directory
+/// Tell how a version differs from another, or from a directory, or a file from another
 ///
 /// Of two versions only what differs is read; of a directory each file that has changed since it was
 /// last put from there.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --patch | git apply\n  art diff model:best model --path config --exit-code"
+    override_usage = "art diff [OPTIONS] <REF> <REF|DIR>\n       art diff [OPTIONS] <REF> <PATH> <REF> <PATH>",
+    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --patch | git apply\n  art diff model:v1 config.yaml model:v2 conf/base.yaml -p\n  art diff model:best model --path config --exit-code"
 )]
 pub(crate) struct DiffArgs {
     /// The version to start from; a bare NAME is its latest
@@ -42,6 +44,9 @@ pub(crate) struct DiffArgs {
     /// Another version, or a directory; `./NAME` is always a directory
     #[arg(value_name = "REF|DIR")]
     right: OsString,
+    /// Of four arguments the second and the fourth are paths of files, which are compared
+    #[arg(value_names = ["REF", "PATH"], num_args = 2, conflicts_with = "path")]
+    file: Vec<OsString>,
     /// Only what is PATH or lies below it; may be repeated
     #[arg(long, value_name = "PATH")]
     path: Vec<OsString>,
@@ -65,13 +70,22 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
     let left: Ref = args.left.parse()?;
     let store = setup.store()?;
-    let right = against(&store, &args.right)?;
-    let paths = args.path.iter().map(|path| path.clone().into_vec()).collect();
-    let options = DiffOptions { left, right, paths };
-    let outcome = diff(&store, &setup.context()?, &options)?;
+    let (mut outcome, mut contents) = match &args.file[..] {
+        [reference, path] => {
+            let right: Ref = text(reference)?.parse()?;
+            let file = |version: &Ref, path: &OsStr| FileAt { version: version.clone(), path: path.as_bytes().to_vec() };
+            let options = FilesOptions { left: file(&left, &args.right), right: file(&right, path) };
+            (diff_files(&store, &options)?, Contents::new(&store, &Against::Version(right))?)
+        }
+        _ => {
+            let right = against(&store, &args.right)?;
+            let paths = args.path.iter().map(|path| path.clone().into_vec()).collect();
+            let options = DiffOptions { left, right, paths };
+            (diff(&store, &setup.context()?, &options)?, Contents::new(&store, &options.right)?)
+        }
+    };
     let is_same = outcome.is_same();
     let context_lines = args.unified.or(args.patch.then_some(CONTEXT_LINES)).map(usize::from);
-    let mut contents = Contents::new(&store, &options.right)?;
     let mut out = setup.ui.out()?;
     if out.json {
         write_json(outcome, &mut contents, context_lines, &mut out)?;
@@ -83,6 +97,10 @@ pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
             out.line(change.path.to_string())?;
         }
     } else {
+        if let [_, path] = &args.file[..] {
+            outcome.left = format!("{} {}", outcome.left, escape(args.right.as_bytes()));
+            outcome.right = format!("{} {}", outcome.right, escape(path.as_bytes()));
+        }
         tell(&outcome, args.stat, &mut out)?;
     }
     out.done()?;
@@ -105,15 +123,16 @@ fn against(store: &Store, typed: &OsString) -> Result<Against> {
             }
         };
     }
-    let found = match typed.to_str() {
-        Some(text) => text.parse::<Ref>().and_then(|reference| store.resolve(&reference).map(|_| reference)),
-        None => Err(Error::usage(format!("bad version '{}'", escape(bytes)))),
-    };
+    let found = text(typed).and_then(str::parse::<Ref>).and_then(|reference| store.resolve(&reference).map(|_| reference));
     match found {
         Ok(reference) => Ok(Against::Version(reference)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Usage) && dir.is_dir() => Ok(Against::Dir(dir)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn text(typed: &OsStr) -> artstore::Result<&str> {
+    typed.to_str().ok_or_else(|| Error::usage(format!("bad version '{}'", escape(typed.as_bytes()))))
 }
 
 /// Writes all as one value, entry by entry, for what is inside of them may be long.
