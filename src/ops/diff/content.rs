@@ -39,10 +39,11 @@ struct Stored<'s> {
     chunk: Option<(ChunkId, Vec<u8>)>,
 }
 
-/// Where in which chunk a place lies.
+/// Where in which chunk a place lies, and how many bytes its run of equal chunks has from there on.
 struct Place {
     run: ChunkRun,
     offset: u32,
+    left: u64,
 }
 
 impl<'s> Content<'s> {
@@ -109,6 +110,10 @@ impl<'s> Content<'s> {
         let path = if let Source::Disk(_, path) = &self.source { quote_path(path) } else { "a file".to_owned() };
         Error::failed(format!("cannot compare {path}: it changes while it is read")).hint("run the command again")
     }
+
+    fn place(&self, offset: u64) -> Option<Place> {
+        if let Source::Stored(stored) = &self.source { stored.place(offset) } else { None }
+    }
 }
 
 impl Stored<'_> {
@@ -116,7 +121,8 @@ impl Stored<'_> {
         let (start, run) = *self.runs.get(self.runs.partition_point(|(start, _)| *start <= offset).checked_sub(1)?)?;
         // No run of a checked list has chunks without bytes.
         let within = (offset - start).checked_rem(u64::from(run.len))?;
-        Some(Place { run, offset: within as u32 })
+        let left = u64::from(run.len).saturating_mul(run.count).checked_sub(offset - start)?;
+        Some(Place { run, offset: within as u32, left })
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
@@ -130,6 +136,34 @@ impl Stored<'_> {
         };
         Ok(copy(&bytes[place.offset as usize..], buffer))
     }
+}
+
+/// Whether `len` bytes of two files are the same. What lies in the same chunk on both sides is not
+/// read, and nothing after the first difference.
+pub(super) fn same_bytes(left: (&mut Content<'_>, u64), right: (&mut Content<'_>, u64), len: u64) -> Result<bool> {
+    let ((left, mut left_at), (right, mut right_at), mut todo) = (left, right, len);
+    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    while todo > 0 {
+        if let (Some(l), Some(r)) = (left.place(left_at), right.place(right_at))
+            && (l.run.chunk, l.offset) == (r.run.chunk, r.offset)
+        {
+            let step = l.left.min(r.left).min(todo);
+            (left_at, right_at, todo) = (left_at + step, right_at + step, todo - step);
+            continue;
+        }
+        let room = todo.min(a.len() as u64) as usize;
+        let read = left.read_at(left_at, &mut a[..room])?;
+        let also = right.read_at(right_at, &mut b[..room])?;
+        let step = read.min(also);
+        if step == 0 {
+            return Err(if read == 0 { left.changed() } else { right.changed() });
+        }
+        if a[..step] != b[..step] {
+            return Ok(false);
+        }
+        (left_at, right_at, todo) = (left_at + step as u64, right_at + step as u64, todo - step as u64);
+    }
+    Ok(true)
 }
 
 fn copy(from: &[u8], to: &mut [u8]) -> usize {

@@ -37,21 +37,27 @@ impl<'s> Contents<'s> {
 
     /// Compares an entry line by line; each hunk gets `context_lines` around it.
     pub fn text(&mut self, change: &Change, context_lines: usize) -> Result<TextOutcome> {
-        let (mut old, mut new) = (self.open(change.left())?, self.open(change.right())?);
-        if old.is_none() && new.is_none() {
+        let mut sides = self.open_both(change)?;
+        if sides.iter().all(Option::is_none) {
             return Ok(TextOutcome::Nothing);
         }
-        for side in [&mut old, &mut new].into_iter().flatten() {
+        for side in sides.iter_mut().flatten() {
             if side.is_binary()? {
                 return Ok(TextOutcome::Binary);
             }
         }
-        if [&old, &new].into_iter().flatten().any(|side| side.len > TEXT_LEN_MAX) {
+        if sides.iter().flatten().any(|side| side.len > TEXT_LEN_MAX) {
             return Ok(TextOutcome::TooLong);
         }
         let all = |side: &mut Option<Content<'_>>| side.as_mut().map_or(Ok(Vec::new()), |side| side.range(0..TEXT_LEN_MAX));
-        let (old, new) = (all(&mut old)?, all(&mut new)?);
+        let [old, new] = &mut sides;
+        let (old, new) = (all(old)?, all(new)?);
         Ok(TextOutcome::Text(TextDiff::new(old, new, context_lines)))
+    }
+
+    /// Opens what is inside on both sides.
+    pub(super) fn open_both(&mut self, change: &Change) -> Result<[Option<Content<'s>>; 2]> {
+        Ok([self.open(change.left())?, self.open(change.right())?])
     }
 
     fn open(&mut self, side: Option<Side>) -> Result<Option<Content<'s>>> {

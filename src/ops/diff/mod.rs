@@ -7,6 +7,9 @@ pub mod files;
 mod pairs;
 mod record;
 mod share;
+pub mod summary;
+pub mod table;
+pub mod tensors;
 pub mod text;
 
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 mod files;
 mod patch;
+mod summary;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,7 @@
 //! `art diff`
 
 mod patch;
+mod summary;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -35,7 +36,7 @@ const CONTEXT_LINES: u16 = 3;
 #[derive(Args, Debug)]
 #[command(
     override_usage = "art diff [OPTIONS] <REF> <REF|DIR>\n       art diff [OPTIONS] <REF> <PATH> <REF> <PATH>",
-    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:best model --patch | git apply\n  art diff model:v1 config.yaml model:v2 conf/base.yaml -p\n  art diff model:best model --path config --exit-code"
+    after_help = "Examples:\n  art diff training-data:v0 training-data\n  art diff training-data ./data --stat\n  art diff model:v1 model:v2 --summary\n  art diff model:best model --patch | git apply\n  art diff model:v1 config.yaml model:v2 conf/base.yaml -p\n  art diff model:best model --path config --exit-code"
 )]
 pub(crate) struct DiffArgs {
     /// The version to start from; a bare NAME is its latest
@@ -62,6 +63,9 @@ pub(crate) struct DiffArgs {
     /// Show N lines around what differs, instead of 3; implies `--patch`
     #[arg(short = 'U', long, value_name = "N", conflicts_with_all = ["stat", "name_only"])]
     unified: Option<u16>,
+    /// Sum up what differs inside: rows and columns of tables, tensors of safetensors, lines of texts
+    #[arg(long, conflicts_with_all = ["name_only", "patch", "unified"])]
+    summary: bool,
     /// Exit with 1 if anything differs
     #[arg(long)]
     exit_code: bool,
@@ -88,7 +92,8 @@ pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
     let context_lines = args.unified.or(args.patch.then_some(CONTEXT_LINES)).map(usize::from);
     let mut out = setup.ui.out()?;
     if out.json {
-        write_json(outcome, &mut contents, context_lines, &mut out)?;
+        let inside = Inside { context_lines, summary: args.summary };
+        write_json(outcome, &mut contents, inside, &mut out)?;
     } else if let Some(context_lines) = context_lines {
         outcome.records.iter().try_for_each(|record| out.line(format!("# {}", told_record(record))))?;
         outcome.entries.iter().try_for_each(|change| patch::write(change, &mut contents, context_lines, &mut out))?;
@@ -101,7 +106,11 @@ pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
             outcome.left = format!("{} {}", outcome.left, escape(args.right.as_bytes()));
             outcome.right = format!("{} {}", outcome.right, escape(path.as_bytes()));
         }
-        tell(&outcome, args.stat, &mut out)?;
+        let mut summary_lines = |change: &Change| -> Result<Vec<String>> {
+            let summary = if args.summary { contents.summary(change)? } else { None };
+            Ok(summary.as_ref().map(summary::lines).unwrap_or_default())
+        };
+        tell(&outcome, args.stat, &mut summary_lines, &mut out)?;
     }
     out.done()?;
     Ok(if args.exit_code && !is_same { Exit::No } else { Exit::Done })
@@ -135,8 +144,15 @@ fn text(typed: &OsStr) -> artstore::Result<&str> {
     typed.to_str().ok_or_else(|| Error::usage(format!("bad version '{}'", escape(typed.as_bytes()))))
 }
 
+/// What JSON tells of what is inside of entries.
+struct Inside {
+    /// The lines around what differs in patches, if there are to be patches.
+    context_lines: Option<usize>,
+    summary: bool,
+}
+
 /// Writes all as one value, entry by entry, for what is inside of them may be long.
-fn write_json(mut outcome: DiffOutcome, contents: &mut Contents<'_>, context_lines: Option<usize>, out: &mut Out) -> Result<()> {
+fn write_json(mut outcome: DiffOutcome, contents: &mut Contents<'_>, inside: Inside, out: &mut Out) -> Result<()> {
     let mut counts = vec![("same", json!(outcome.is_same()))];
     counts.extend(KINDS.iter().map(|(name, kind)| (*name, json!(outcome.count(*kind)))));
     let entries = std::mem::take(&mut outcome.entries);
@@ -147,9 +163,12 @@ fn write_json(mut outcome: DiffOutcome, contents: &mut Contents<'_>, context_lin
     write!(out, "{},\"entries\":", head.strip_suffix('}').unwrap_or(&head))?;
     for change in &entries {
         let mut row = object(change)?;
-        if let Some(context_lines) = context_lines {
-            let inside = patch::json(change, contents, context_lines)?;
-            row.extend(inside.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        if let Some(context_lines) = inside.context_lines {
+            let members = patch::json(change, contents, context_lines)?;
+            row.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        }
+        if inside.summary {
+            row.insert("summary".to_owned(), json!(contents.summary(change)?));
         }
         out.json_row(&row)?;
     }
@@ -172,7 +191,7 @@ const KINDS: [(&str, ChangeKind); 5] = [
     ("mode", ChangeKind::Mode),
 ];
 
-fn tell(outcome: &DiffOutcome, with_bars: bool, out: &mut Out) -> Result<()> {
+fn tell(outcome: &DiffOutcome, with_bars: bool, inside: &mut dyn FnMut(&Change) -> Result<Vec<String>>, out: &mut Out) -> Result<()> {
     if outcome.is_same() {
         return out.line(format!("same: {} and {}", outcome.left, outcome.right));
     }
@@ -183,11 +202,12 @@ fn tell(outcome: &DiffOutcome, with_bars: bool, out: &mut Out) -> Result<()> {
         let bar = if with_bars { bar(change, most) } else { String::new() };
         let line = format!("{} {name:<width$}  {}{bar}", letter(change.change), sizes(change));
         out.line(line.trim_end())?;
+        inside(change)?.iter().try_for_each(|line| out.line(format!("    {line}")))?;
     }
     for record in &outcome.records {
         out.line(format!("* {}", told_record(record)))?;
     }
-    out.line(summary(outcome))
+    out.line(total(outcome))
 }
 
 fn told_record(record: &RecordChange) -> String {
@@ -248,7 +268,7 @@ fn bytes(info: &Option<EntryInfo>) -> u64 {
     info.as_ref().filter(|info| info.kind == "file").and_then(|info| info.size_bytes).unwrap_or(0)
 }
 
-fn summary(outcome: &DiffOutcome) -> String {
+fn total(outcome: &DiffOutcome) -> String {
     let counts = KINDS.iter().map(|(name, kind)| (outcome.count(*kind), name)).filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
     let mut text = match outcome.entries.len() as u64 {

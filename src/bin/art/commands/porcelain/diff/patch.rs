@@ -12,6 +12,7 @@ use artstore::ops::diff::{Change, ChangeKind};
 use artstore::ops::entry::EntryInfo;
 use serde_json::{Value, json};
 
+use super::summary;
 use crate::error::Result;
 use crate::ui::show::size;
 
@@ -51,10 +52,12 @@ fn write_part(change: &Change, contents: &mut Contents<'_>, context_lines: usize
         TextOutcome::Text(text) => text,
         TextOutcome::Binary => {
             writeln!(out, "# Binary files {old} and {new} differ")?;
+            write_summary(change, contents, out)?;
             return Ok("binary");
         }
         TextOutcome::TooLong => {
             writeln!(out, "# Files {old} and {new} differ; no lines are shown of files longer than {}", size(TEXT_LEN_MAX))?;
+            write_summary(change, contents, out)?;
             return Ok("too_long");
         }
         TextOutcome::Nothing => {
@@ -82,6 +85,12 @@ fn write_part(change: &Change, contents: &mut Contents<'_>, context_lines: usize
         write_lines(&text, hunk, out)
     })?;
     Ok("text")
+}
+
+/// Sums up what is shown in no other way.
+fn write_summary(change: &Change, contents: &mut Contents<'_>, out: &mut dyn Write) -> Result<()> {
+    let lines = contents.summary(change)?.as_ref().map(summary::lines).unwrap_or_default();
+    lines.iter().try_for_each(|line| Ok(writeln!(out, "#   {line}")?))
 }
 
 fn write_header(change: &Change, out: &mut dyn Write) -> Result<()> {
