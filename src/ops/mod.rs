@@ -4,6 +4,7 @@ mod blocks;
 pub mod cat;
 pub mod cat_object;
 pub mod count_objects;
+pub mod cp;
 pub mod diff;
 pub mod du;
 pub mod edit;

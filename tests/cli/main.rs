@@ -5,6 +5,7 @@
 
 mod alias;
 mod cat;
+mod cp;
 mod diff;
 mod docs;
 mod du;

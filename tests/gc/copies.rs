@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::files;
+use crate::support::{Project, files, tree};
 use crate::{gc, gc_later, holds, len, packs, three_versions, union, write_version};
 
 #[test]
@@ -102,4 +102,26 @@ fn a_pack_that_lies_twice_goes_once() {
     assert_eq!(len(&gc_later(&project)["deleted"]), len(&first["condemned"]));
     project.art(["fsck"]).ok();
     assert_eq!(project.art(["cat", "here", "one"]).ok().stdout, crate::support::noise(31, 400_000));
+}
+
+#[test]
+fn what_lies_in_condemned_packs_alone_is_copied_out_of_them_by_cp() {
+    let (a, b) = (three_versions(), Project::new());
+    union(&a.store(), &b.store());
+    b.art(["rm", "data:v0", "data:v1"]).ok();
+    gc(&b, &[]);
+    // The word that the packs are condemned comes, and nothing of what deleted the versions.
+    union(&b.store().join("gc"), &a.store().join("gc"));
+    union(&b.store().join("features"), &a.store().join("features"));
+    let before = packs(&a);
+    let told = a.art(["cp", "data:v0", "other", "--json"]).ok().json();
+    let new: u64 = packs(&a).iter().filter(|pack| !before.contains(pack)).map(|pack| fs::metadata(pack).unwrap().len()).sum();
+    assert!(new > 500_000 && told["new_bytes"].as_u64().unwrap() > new, "{told}");
+    assert_eq!(a.art(["cp", "data:v0", "again", "--json"]).ok().json()["new_bytes"], 0, "that is noted");
+    a.art(["rm", "data", "--all"]).ok();
+    gc(&a, &["--prune-now"]);
+    a.art(["get", "other", "out"]).ok();
+    write_version(&a, 0);
+    assert_eq!(tree(&a.path("out")), tree(&a.path("d")));
+    a.art(["fsck", "--deep"]).ok();
 }

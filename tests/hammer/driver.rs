@@ -15,6 +15,8 @@ use artstore::id::RecordId;
 use artstore::lock::Wait;
 use artstore::name::Ref;
 use artstore::ops::alias;
+use artstore::ops::cp::{CpOptions, cp};
+use artstore::ops::edit::{Change, EditTarget, edit};
 use artstore::ops::fsck::{FsckLevel, FsckOptions, FsckOutcome, fsck};
 use artstore::ops::gc::{GcOptions, GcOutcome, gc};
 use artstore::ops::init::{GitMode, InitOptions, init};
@@ -159,6 +161,24 @@ impl Driver {
 
     pub(crate) fn set_alias(&self, version: &Stored, alias: &str) -> Result<()> {
         self.with(|store, context| alias::set(store, context, &version.name(), &[alias.parse()?])).map(|_| ())
+    }
+
+    /// Sets a key in the metadata of a version, or of an artifact as a whole, or removes it.
+    pub(crate) fn edit(&self, target: &EditTarget, key: &str, value: Option<u64>) -> Result<()> {
+        let change = match value {
+            Some(value) => Change { metadata: [(key.to_owned(), value.into())].into(), ..Change::default() },
+            None => Change { unset: vec![key.to_owned()], ..Change::default() },
+        };
+        self.with(|store, context| edit(store, context, target, &change)).map(|_| ())
+    }
+
+    /// Makes a version of an artifact from another; tells also whether it was there before.
+    pub(crate) fn cp(&self, from: &Stored, artifact: &str) -> Result<(Stored, bool)> {
+        let (aliases, tags) = (Vec::new(), Vec::new());
+        let options = CpOptions { from: from.name(), artifact: artifact.parse()?, artifact_type: None, aliases, tags, description: None };
+        let put = self.with(|store, context| cp(store, context, &options))?.put;
+        let (number, id, recipe) = (put.version.number, put.version.id, from.recipe.clone());
+        Ok((Stored { artifact: artifact.to_owned(), number, id, recipe }, put.unchanged))
     }
 
     pub(crate) fn rm(&self, version: &Stored, force_aliases: bool) -> Result<()> {

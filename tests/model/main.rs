@@ -29,6 +29,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         10 => put,
         2 => (copy.clone(), version.clone(), 0..2_usize).prop_map(|(copy, version, alias)| Op::Alias { copy, version, alias }),
+        3 => (copy.clone(), proptest::option::weighted(0.8, version.clone()), 0..2_usize, proptest::option::weighted(0.7, 0..9_u64))
+            .prop_map(|(copy, version, key, value)| Op::Edit { copy, version, key, value }),
+        2 => (copy.clone(), version.clone(), 0..2_usize).prop_map(|(copy, version, artifact)| Op::Cp { copy, version, artifact }),
         5 => (copy.clone(), version.clone(), any::<bool>()).prop_map(|(copy, version, force)| Op::Rm { copy, version, force }),
         3 => (copy.clone(), version).prop_map(|(copy, version)| Op::Undelete { copy, version }),
         6 => (copy.clone(), any::<bool>(), any::<bool>()).prop_map(|(copy, late, prune_now)| Op::Gc { copy, late, prune_now }),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use artstore::id::RecordId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::files;
 
@@ -18,6 +18,8 @@ pub(crate) struct View {
     pub(crate) deleted: BTreeSet<RecordId>,
     /// What the heads of each alias name.
     pub(crate) aliases: BTreeMap<(String, String), BTreeSet<Option<RecordId>>>,
+    /// The metadata of versions, and, without an id, of artifacts as a whole, where there is any.
+    pub(crate) metadata: BTreeMap<(String, Option<RecordId>), Map<String, Value>>,
 }
 
 impl View {
@@ -41,6 +43,16 @@ impl View {
             view.aliases.entry((text(record, "artifact"), text(record, "alias"))).or_default().insert(target);
             naming.push((*id, target));
         }
+        let mut said: Vec<(&RecordId, &Value)> = of_kind("version").chain(of_kind("edit")).collect();
+        // What the record of a version says comes before all edits of it.
+        said.sort_by_key(|(id, record)| (record["seq"].as_u64(), **id));
+        for (id, record) in said {
+            let target = if record["kind"] == "version" { Some(*id) } else { ids(record, "target").pop() };
+            let metadata = view.metadata.entry((text(record, "artifact"), target)).or_default();
+            metadata.extend(record["metadata"].as_object().cloned().into_iter().flatten());
+            record["unset"].as_array().into_iter().flatten().for_each(|key| drop(metadata.remove(key.as_str().unwrap())));
+        }
+        view.metadata.retain(|_, metadata| !metadata.is_empty());
         for &version in view.versions.keys() {
             let about = |record: &Value| record["target"].as_str() == Some(&version.to_string());
             let against = of_kind("edit").filter(|(_, edit)| about(edit) && edit["undelete"] == true).map(|(id, _)| *id);
@@ -78,7 +90,8 @@ impl View {
 }
 
 fn ids(record: &Value, member: &str) -> Vec<RecordId> {
-    record[member].as_array().into_iter().flatten().map(|id| id.as_str().unwrap().parse().unwrap()).collect()
+    let listed = record[member].as_array().into_iter().flatten();
+    listed.chain(record.get(member).filter(|id| id.is_string())).map(|id| id.as_str().unwrap().parse().unwrap()).collect()
 }
 
 /// What an edit saw, itself or through another that is there.

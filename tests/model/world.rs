@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use artstore::error::ErrorKind;
 use artstore::id::RecordId;
+use artstore::ops::edit::EditTarget;
 use artstore::ops::gc::GcOptions;
 use artstore::store::put_note::PutNotes;
+use serde_json::{Map, Value};
 
 use crate::driver::{Driver, Rng, Stored, are_equal, copy, is_of, synced};
 use crate::rules::View;
@@ -19,6 +21,7 @@ pub(crate) const COPIES: usize = 3;
 
 const ARTIFACTS: [&str; 2] = ["a", "b"];
 const ALIASES: [&str; 2] = ["best", "prod"];
+const KEYS: [&str; 2] = ["acc", "loss"];
 
 /// One step. Versions are chosen by a number that is taken modulo how many there are.
 #[derive(Clone, Debug)]
@@ -34,6 +37,18 @@ pub(crate) enum Op {
         copy: usize,
         version: usize,
         alias: usize,
+    },
+    /// Sets a key of a version, or with none of the artifact, or without a value removes it.
+    Edit {
+        copy: usize,
+        version: Option<usize>,
+        key: usize,
+        value: Option<u64>,
+    },
+    Cp {
+        copy: usize,
+        version: usize,
+        artifact: usize,
     },
     Rm {
         copy: usize,
@@ -106,6 +121,8 @@ impl World {
         match *op {
             Op::Put { copy, artifact, piece, onto, alias } => self.put(copy, ARTIFACTS[artifact], piece, onto, alias),
             Op::Alias { copy, version, alias } => self.alias(copy, version, ALIASES[alias]),
+            Op::Edit { copy, version, key, value } => self.edit(copy, version, KEYS[key], value),
+            Op::Cp { copy, version, artifact } => self.cp(copy, version, ARTIFACTS[artifact]),
             Op::Rm { copy, version, force } => self.rm(copy, version, force),
             Op::Undelete { copy, version } => self.undelete(copy, version),
             Op::Gc { copy, late, prune_now } => self.gc(copy, late, prune_now),
@@ -168,6 +185,47 @@ impl World {
             result.unwrap();
             assert_eq!(self.view(copy).aliases[&(version.artifact, alias.to_owned())], [Some(version.id)].into());
         }
+    }
+
+    fn edit(&mut self, copy: usize, version: Option<usize>, key: &str, value: Option<u64>) {
+        let before = self.view(copy);
+        let chosen = version.map(|at| self.choose(copy, at, |_| true));
+        let (target, subject) = match &chosen {
+            Some(Some(version)) => (EditTarget::Version(version.name()), (version.artifact.clone(), Some(version.id))),
+            Some(None) => return,
+            None => (EditTarget::Artifact(ARTIFACTS[0].parse().unwrap()), (ARTIFACTS[0].to_owned(), None)),
+        };
+        let result = self.copies[copy].driver.edit(&target, key, value);
+        let after = self.view(copy);
+        let of = |view: &View| view.metadata.get(&subject).and_then(|metadata| metadata.get(key)).and_then(Value::as_u64);
+        match result {
+            Ok(()) => assert_eq!(of(&after), value),
+            Err(error) => {
+                let deleted = subject.1.is_some_and(|id| before.deleted.contains(&id));
+                let is_missing = value.is_none() && of(&before).is_none() || subject.1.is_none();
+                let expected = if deleted { ErrorKind::Refused } else { ErrorKind::NotFound };
+                assert!(error.kind() == expected && (deleted || is_missing), "{error}");
+                assert_eq!(after, before);
+            }
+        }
+        assert_eq!((&after.versions, &after.deleted, &after.aliases), (&before.versions, &before.deleted, &before.aliases));
+    }
+
+    fn cp(&mut self, copy: usize, version: usize, artifact: &str) {
+        let before = self.view(copy);
+        let Some(from) = self.choose(copy, version, |id| !before.deleted.contains(&id)) else { return };
+        let (stored, unchanged) = self.copies[copy].driver.cp(&from, artifact).unwrap();
+        let after = self.view(copy);
+        assert_eq!(after.versions[&stored.id].2, before.versions[&from.id].2);
+        assert_eq!(unchanged, before.versions.contains_key(&stored.id));
+        if !unchanged {
+            assert_eq!(stored.number, before.next_number(artifact));
+            let metadata = |view: &View, artifact: &str, id| view.metadata.get(&(artifact.to_owned(), Some(id))).cloned();
+            assert_eq!(metadata(&after, artifact, stored.id), metadata(&before, &from.artifact, from.id));
+        }
+        self.copies[copy].sure.insert(stored.id);
+        self.known.entry(stored.id).or_insert(stored.clone());
+        self.restores(copy, stored.id);
     }
 
     fn rm(&mut self, copy: usize, version: usize, force: bool) {
@@ -262,9 +320,14 @@ impl World {
     fn is_as_the_rules_say(&self, copy: usize) {
         let view = self.view(copy);
         let mut aliases = BTreeMap::new();
-        for history in self.copies[copy].driver.open().unwrap().histories().unwrap() {
+        let mut metadata = BTreeMap::new();
+        let store = self.copies[copy].driver.open().unwrap();
+        for history in store.histories().unwrap() {
             assert!(history.damaged.is_empty());
+            let name = history.artifact.as_str().to_owned();
+            metadata.insert((name.clone(), None), store.add_up_metadata(&history.about.metadata).unwrap().into_iter().collect());
             for version in &history.versions {
+                metadata.insert((name.clone(), Some(version.id)), store.metadata(version).unwrap().into_iter().collect());
                 assert!(view.versions.contains_key(&version.id));
                 assert_eq!(version.deleted, view.deleted.contains(&version.id), "{}", version.label);
             }
@@ -274,6 +337,8 @@ impl World {
             }
         }
         assert_eq!(aliases, view.aliases);
+        metadata.retain(|_, said: &mut Map<String, Value>| !said.is_empty());
+        assert_eq!(metadata, of_those_here(&view));
     }
 
     fn sure_ones_restore(&self, copy: usize) {
@@ -294,4 +359,10 @@ impl World {
     fn store(&self, copy: usize) -> PathBuf {
         Path::new(&self.copies[copy].driver.store).to_owned()
     }
+}
+
+/// The metadata of versions that are here, and of artifacts: an edit may come before its version.
+fn of_those_here(view: &View) -> BTreeMap<(String, Option<RecordId>), Map<String, Value>> {
+    let is_here = |id: &Option<RecordId>| id.is_none_or(|id| view.versions.contains_key(&id));
+    view.metadata.iter().filter(|((_, id), _)| is_here(id)).map(|(target, said)| (target.clone(), said.clone())).collect()
 }

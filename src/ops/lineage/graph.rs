@@ -152,7 +152,9 @@ impl<'r> Graph<'r> {
                 // The first version of an artifact cannot have followed one of its own.
                 None => version.record.number == 0,
             };
-            if is_copied {
+            let by_run = version.record.run.and_then(|run| records.runs.get(run));
+            let is_input = by_run.is_some_and(|run| run.inputs.iter().any(|input| input.version == parent));
+            if is_copied && !is_input {
                 if records.version(parent).is_none() {
                     self.missing.entry(parent).or_default();
                 }

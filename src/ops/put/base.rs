@@ -1,4 +1,4 @@
-//! What a put may rely on without reading a file: the entries of its base, and known files.
+//! What a put or a copy may rely on without reading a file: the entries of its base, and known files.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,9 @@ use crate::error::{Error, ErrorKind, Result, damaged};
 use crate::format::manifest::{ChunkList, ChunkRun, ChunkTree, Entry, FileBody, Index, Manifest, Page, PageType};
 use crate::format::pack::PackClass;
 use crate::format::path::EntryPath;
-use crate::id::ChunkId;
+use crate::id::{ChunkId, PageId};
 use crate::ops::blocks::BlockReader;
+use crate::quote::quote;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::draft::DraftBuilder;
@@ -16,58 +17,64 @@ use crate::store::packer::Packer;
 use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 
-/// A version whose entries a put starts from; all that it names is here and may be relied on.
-pub(super) struct Base {
-    pub(super) version: Version,
+/// A version that a put or a copy starts from; all that it names is here and may be relied on.
+pub(in crate::ops) struct Base {
+    pub(in crate::ops) version: Version,
+    /// What the rules make of its entries: its manifest, unless another program built its tree otherwise.
+    pub(in crate::ops) manifest: PageId,
+    /// Bytes of the packs into which its chunks were copied.
+    pub(in crate::ops) copied_bytes: u64,
     /// Whether it was found out in this put, and is still to be noted.
     is_new: bool,
-    /// Whether its tree is what the rules make of its entries, so that pages may be taken over.
-    keeps_pages: bool,
 }
 
 impl Base {
     /// Makes sure that everything a version names is here and may be relied on. What lies only in
-    /// packs that may not, condemned ones, is copied out of them.
+    /// packs that may not, condemned ones, is copied out of them. `purpose` is for messages.
     ///
     /// Cost: nothing if that is noted of it, as of each version that was stored here; else each
     /// page is read once.
-    pub(super) fn rely_on(session: &Session<'_>, version: Version, pages: &mut PageWriter<'_, '_>) -> Result<Base> {
+    pub(in crate::ops) fn rely_on(session: &Session<'_>, version: Version, purpose: &str, pages: &mut PageWriter<'_, '_>) -> Result<Base> {
         let id = version.record.manifest;
         if session.is_confirmed(id) {
-            return Ok(Base { version, is_new: false, keeps_pages: true });
+            return Ok(Base { version, manifest: id, copied_bytes: 0, is_new: false });
         }
         let store = session.store();
         let mut copier =
             Copier { session, reader: BlockReader::new(), packer: Packer::new(session, PackClass::Data), trees: HashMap::new() };
         let mut tree = DraftBuilder::default();
-        let manifest = store.read_manifest(id)?;
+        let not_whole = |path: Option<&EntryPath>, error| not_whole(error, purpose, &version, path);
+        let manifest = store.read_manifest(id).map_err(|error| not_whole(None, error))?;
         let Manifest { entry_count, file_count, size_bytes, .. } = manifest;
         for entry in store.entries_of(id, manifest) {
-            let entry = entry?;
-            copier.entry(&entry, pages).map_err(|error| not_whole(error, &version, &entry.path))?;
+            let entry = entry.map_err(|error| not_whole(None, error))?;
+            copier.entry(&entry, pages).map_err(|error| not_whole(Some(&entry.path), error))?;
             tree.push(entry, &mut |subtree| store.open_subtree(subtree), &mut |page| pages.put(page))?;
         }
-        copier.packer.publish()?;
+        let copied_bytes = copier.packer.publish()?;
         let rows = tree.finish(&mut |subtree| store.open_subtree(subtree), &mut |page| pages.put(page))?;
-        let built = pages.put(&Page::Manifest(Manifest { entry_count, file_count, size_bytes, rows }))?;
-        Ok(Base { version, is_new: true, keeps_pages: built == id })
+        let manifest = pages.put(&Page::Manifest(Manifest { entry_count, file_count, size_bytes, rows }))?;
+        Ok(Base { version, manifest, copied_bytes, is_new: true })
     }
 
     /// Walks its entries.
     pub(super) fn walk<'s>(&self, store: &'s Store) -> Result<BaseWalk<'s>> {
-        Ok(BaseWalk::new(store, store.read_manifest(self.version.record.manifest)?, self.keeps_pages))
+        let id = self.version.record.manifest;
+        // Pages may be taken over only from a tree that the rules make.
+        Ok(BaseWalk::new(store, store.read_manifest(id)?, self.manifest == id))
     }
 
     /// Notes that it may be relied on, once its pages were published.
-    pub(super) fn note(&self, session: &Session<'_>) -> Result<()> {
-        if self.is_new && self.keeps_pages { session.note_rests(self.version.record.manifest) } else { Ok(()) }
+    pub(in crate::ops) fn note(&self, session: &Session<'_>) -> Result<()> {
+        if self.is_new { session.note_rests(self.manifest) } else { Ok(()) }
     }
 }
 
-fn not_whole(error: Error, base: &Version, path: &EntryPath) -> Error {
+fn not_whole(error: Error, purpose: &str, base: &Version, path: Option<&EntryPath>) -> Error {
+    let (name, path) = (quote(base.full_name().as_bytes()), path.map_or_else(|| "it".to_owned(), |path| quote(path.as_bytes())));
     match error.kind() {
         ErrorKind::Damaged => error
-            .within(format!("cannot build on {}: {path} is not whole in this copy of the store", base.full_name()))
+            .within(format!("cannot {purpose} {name}: {path} is not whole in this copy of the store"))
             .hint("copy the missing packs from another copy of the store; `art fsck` lists what is missing"),
         _ => error,
     }

@@ -2,14 +2,14 @@
 //!
 //! `pipeline` runs all but the last, `record` writes the version's record.
 
-mod base;
+pub(in crate::ops) mod base;
 mod base_walk;
 mod gather;
 mod merge;
 mod pack;
 mod pipeline;
 mod read;
-mod record;
+pub(in crate::ops) mod record;
 pub(in crate::ops) mod stat_cache;
 pub(in crate::ops) mod walk;
 
@@ -33,7 +33,7 @@ use crate::store::resolve::Resolved;
 use crate::store::session::Session;
 use base::Base;
 use pipeline::Stored;
-use record::{Content, Recorded};
+use record::{Content, Origin, Recorded};
 pub use walk::LeftOut;
 
 /// How often a put starts over because what it builds on has moved.
@@ -164,7 +164,7 @@ fn attempt(
     let store = session.store();
     let base = options.onto.as_ref().map(|onto| store.resolve(onto)).transpose()?.map(|Resolved { version, .. }| version);
     let mut pages = PageWriter::new(session);
-    let base = base.map(|base| Base::rely_on(session, base, &mut pages)).transpose()?;
+    let base = base.map(|base| Base::rely_on(session, base, "build on", &mut pages)).transpose()?;
     let mut metadata = base.as_ref().map(|base| store.metadata(&base.version)).transpose()?.unwrap_or_default();
     metadata.extend(options.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
     let metadata_pages = metadata::into_pages(&mut metadata, &mut pages)?;
@@ -172,16 +172,30 @@ fn attempt(
     context.progress.phase("storing");
     let stored = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, stream)?;
     context.progress.phase("syncing to disk");
-    let new_bytes = stored.data_bytes + pages.publish()?;
+    let copied_bytes = base.as_ref().map_or(0, |base| base.copied_bytes);
+    let stored_bytes = copied_bytes + stored.data_bytes + pages.publish()?;
     base.as_ref().map(|base| base.note(session)).transpose()?;
     session.note_rests(stored.manifest)?;
     for cache in stored.caches {
         cache.finish(stored.manifest)?;
     }
     let Stored { manifest, file_count, size_bytes, left_out, .. } = stored;
-    let content = Content { manifest, file_count, size_bytes, metadata, metadata_pages, stored_bytes: new_bytes };
-    let base = base.as_ref().map(|base| &base.version);
-    let Recorded::Version { id, unchanged } = record::record(session, context, options, content, base)? else { return Ok(None) };
+    let content = Content { manifest, file_count, size_bytes, metadata, metadata_pages, stored_bytes };
+    let origin = base.as_ref().map_or(Origin::Nothing, |base| Origin::Draft(&base.version));
+    conclude(session, context, options, content, origin, left_out)
+}
+
+/// Records what is stored, and tells of it; none if what it builds on has moved meanwhile.
+pub(in crate::ops) fn conclude(
+    session: &Session<'_>,
+    context: &Context<'_>,
+    options: &PutOptions,
+    content: Content,
+    origin: Origin<'_>,
+    left_out: LeftOut,
+) -> Result<Option<PutOutcome>> {
+    let (store, new_bytes) = (session.store(), content.stored_bytes);
+    let Recorded::Version { id, unchanged } = record::record(session, context, options, content, origin)? else { return Ok(None) };
     session.quarantine_torn_packs()?;
     session.save_index();
 

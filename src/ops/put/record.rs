@@ -18,13 +18,47 @@ use crate::context::Context;
 const TYPE_DEFAULT: &str = "dataset";
 
 /// Everything that goes into a version's record besides its number.
-pub(super) struct Content {
-    pub(super) manifest: PageId,
-    pub(super) file_count: u64,
-    pub(super) size_bytes: u64,
-    pub(super) metadata: Metadata,
-    pub(super) metadata_pages: Vec<PageId>,
-    pub(super) stored_bytes: u64,
+pub(in crate::ops) struct Content {
+    pub(in crate::ops) manifest: PageId,
+    pub(in crate::ops) file_count: u64,
+    pub(in crate::ops) size_bytes: u64,
+    pub(in crate::ops) metadata: Metadata,
+    pub(in crate::ops) metadata_pages: Vec<PageId>,
+    pub(in crate::ops) stored_bytes: u64,
+}
+
+/// What a version starts from.
+#[derive(Clone, Copy)]
+pub(in crate::ops) enum Origin<'v> {
+    /// Nothing that is stored.
+    Nothing,
+    /// A version whose entries are changed.
+    Draft(&'v Version),
+    /// A version that is taken as it is.
+    Copy(&'v Version),
+}
+
+impl<'v> Origin<'v> {
+    fn version(self) -> Option<&'v Version> {
+        match self {
+            Origin::Nothing => None,
+            Origin::Draft(version) | Origin::Copy(version) => Some(version),
+        }
+    }
+
+    /// Names what a new version follows. A draft takes the place of its base; else it follows the
+    /// latest too.
+    fn parents(self, artifact: &Name, latest: &[Version]) -> Vec<RecordId> {
+        if let Origin::Draft(base) = self
+            && base.record.artifact == *artifact
+        {
+            return vec![base.id];
+        }
+        let latest = latest.iter().map(|version| version.id);
+        let mut parents: Vec<RecordId> = latest.collect();
+        parents.extend(self.version().map(|version| version.id).filter(|id| !parents.contains(id)));
+        parents
+    }
 }
 
 /// How a put ended.
@@ -36,7 +70,7 @@ pub(super) enum Recorded {
 }
 
 /// Checks what can be known before anything is read: the artifact's type.
-pub(super) fn check_type(history: &History, options: &PutOptions) -> Result<Name> {
+pub(in crate::ops) fn check_type(history: &History, options: &PutOptions) -> Result<Name> {
     match (history.artifact_type(), &options.artifact_type) {
         (Some(there), Some(given)) if there != given => Err(Error::usage(format!(
             "cannot store {} as type {}: the artifact has type {}",
@@ -57,12 +91,12 @@ pub(super) fn record(
     context: &Context<'_>,
     options: &PutOptions,
     content: Content,
-    base: Option<&Version>,
+    origin: Origin<'_>,
 ) -> Result<Recorded> {
     let _numbers = session.lock_numbers()?;
     let mut history = session.store().history(&options.artifact)?;
     let artifact_type = check_type(&history, options)?;
-    if let (Some(onto), Some(base)) = (&options.onto, base) {
+    if let (Some(onto), Some(base)) = (&options.onto, origin.version()) {
         let found = session.store().resolve(onto)?;
         if found.version.id != base.id {
             return Ok(Recorded::Moved);
@@ -96,14 +130,11 @@ pub(super) fn record(
             (version.id, true)
         }
         None => {
-            let parents = match base.filter(|base| base.record.artifact == options.artifact) {
-                Some(base) => vec![base.id],
-                None => latest.iter().map(|version| version.id).collect(),
-            };
+            let parents = origin.parents(&options.artifact, &latest);
             let number = history.next_number().ok_or_else(|| {
                 Error::refused("cannot store a version: there is no number after that of the newest").hint("choose another artifact name")
             })?;
-            let record = new_version(context, options, content, artifact_type, number, parents, base);
+            let record = new_version(context, options, content, artifact_type, number, parents, origin.version());
             (session.write_record(&Record::Version(Box::new(record)))?, false)
         }
     };

@@ -1,5 +1,9 @@
 //! `art log`
 
+use std::collections::{HashMap, HashSet};
+
+use artstore::Store;
+use artstore::id::RecordId;
 use artstore::name::Name;
 use artstore::ops::log::{EditInfo, LogEntry, log, log_artifact};
 use artstore::ops::ls::Listing;
@@ -43,12 +47,12 @@ pub(crate) fn run(args: &LogArgs, setup: &Setup) -> Result<Exit> {
         for line in whole.rows.iter().map(edit_line) {
             out.line(line)?;
         }
+        let names = parent_names(&store, &listing.rows)?;
         for (at, entry) in listing.rows.iter().enumerate() {
             if at > 0 || !whole.rows.is_empty() {
                 out.line("")?;
             }
-            let label = |id| listing.rows.iter().find(|row| row.info.id == id).map(|row| row.info.version.clone());
-            for line in lines(entry, &label) {
+            for line in lines(entry, &names) {
                 out.line(line)?;
             }
         }
@@ -71,7 +75,21 @@ fn log_whole(listing: &Listing<EditInfo>, setup: &Setup) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<String>) -> Vec<String> {
+/// Names the versions of a listing, and those of other artifacts from which some of them were made.
+fn parent_names(store: &Store, rows: &[LogEntry]) -> artstore::Result<HashMap<RecordId, String>> {
+    let mut names: HashMap<RecordId, String> = rows.iter().map(|row| (row.info.id, row.info.version.clone())).collect();
+    if rows.iter().flat_map(|row| &row.info.parents).any(|parent| !names.contains_key(parent)) {
+        let parents: HashSet<RecordId> = rows.iter().flat_map(|row| row.info.parents.iter().copied()).collect();
+        for history in store.histories()? {
+            for version in history.versions.iter().filter(|version| parents.contains(&version.id)) {
+                names.entry(version.id).or_insert_with(|| version.full_name());
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn lines(entry: &LogEntry, names: &HashMap<RecordId, String>) -> Vec<String> {
     let info = &entry.info;
     let mut first = format!("{}:{}", info.artifact, info.version);
     if !info.aliases.is_empty() {
@@ -92,7 +110,7 @@ fn lines(entry: &LogEntry, label: &dyn Fn(artstore::id::RecordId) -> Option<Stri
         show::size(info.stored_bytes)
     ));
     if !info.parents.is_empty() {
-        let parents: Vec<String> = info.parents.iter().map(|id| label(*id).unwrap_or_else(|| id.short(16))).collect();
+        let parents: Vec<String> = info.parents.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short(16))).collect();
         lines.push(format!("  parents  {}", parents.join(", ")));
     }
     if !info.tags.is_empty() {

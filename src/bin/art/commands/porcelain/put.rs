@@ -11,7 +11,7 @@ use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, pu
 use artstore::quote::quote;
 use artstore::{Error, ErrorKind, Store};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
@@ -96,9 +96,7 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
     let outcome = put(&store, &setup.recording_context(&store, args.run.as_deref())?, &options, stream)?;
     let mut out = setup.ui.out()?;
     if out.json {
-        let mut value = serde_json::to_value(&outcome.version).map_err(io::Error::from)?;
-        value["unchanged"] = json!(outcome.unchanged);
-        value["new_bytes"] = json!(outcome.new_bytes);
+        let mut value = value_of(&outcome)?;
         value["left_out"] =
             json!({ "ignored": outcome.left_out.ignored, "reserved": outcome.left_out.reserved, "special": outcome.left_out.special });
         out.value(&value)?;
@@ -107,6 +105,14 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
     }
     out.done()?;
     Ok(Exit::Done)
+}
+
+/// Returns what is printed as JSON of a version that was stored.
+pub(super) fn value_of(outcome: &PutOutcome) -> Result<Value> {
+    let mut value = serde_json::to_value(&outcome.version).map_err(io::Error::from)?;
+    value["unchanged"] = json!(outcome.unchanged);
+    value["new_bytes"] = json!(outcome.new_bytes);
+    Ok(value)
 }
 
 fn open(args: &PutArgs, setup: &Setup) -> Result<Store> {
