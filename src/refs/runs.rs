@@ -57,31 +57,10 @@ pub struct Runs {
 impl Runs {
     /// Reads the records of all runs, on so many threads.
     pub fn load(root: &Path, threads: usize) -> Result<Runs> {
-        let ids = ids(root)?;
-        let jobs: Vec<&[RunId]> = ids.chunks(JOB_RUNS).collect();
-        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let work = || {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = jobs.get(at) else { break };
-                let read: Result<Vec<_>> = job.iter().map(|&id| load(root, id)).collect();
-                done.lock().unwrap_or_else(PoisonError::into_inner).push((at, read));
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..threads.min(jobs.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(at, _)| *at);
         let mut all = Runs::default();
-        for (_, read) in done {
-            for (run, mut damaged) in read? {
-                all.runs.extend(run);
-                all.damaged.append(&mut damaged);
-            }
+        for (run, mut damaged) in side_by_side(&ids(root)?, threads, |id| load(root, id))? {
+            all.runs.extend(run);
+            all.damaged.append(&mut damaged);
         }
         Ok(all)
     }
@@ -97,6 +76,53 @@ pub fn ids(root: &Path) -> Result<Vec<RunId>> {
     let mut ids: Vec<RunId> = subdirs(&root.join(RUNS_DIR))?.iter().filter_map(|name| name.parse().ok()).collect();
     ids.sort_unstable();
     Ok(ids)
+}
+
+/// Lists the runs that people gave a name, on so many threads. Reads of each only as many records as
+/// tell its name: one, but where that is damaged or not here.
+pub fn named(root: &Path, name: &str, threads: usize) -> Result<Vec<RunId>> {
+    let ids = ids(root)?;
+    let names = side_by_side(&ids, threads, |id| name_of(root, id))?;
+    Ok(ids.into_iter().zip(names).filter(|(_, found)| found.as_deref() == Some(name)).map(|(id, _)| id).collect())
+}
+
+/// Does something for each run, on so many threads, and returns what came of it in their order.
+fn side_by_side<T: Send>(ids: &[RunId], threads: usize, work: impl Fn(RunId) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let jobs: Vec<&[RunId]> = ids.chunks(JOB_RUNS).collect();
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let made: Result<Vec<T>> = job.iter().map(|&id| work(id)).collect();
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((job[0], made));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(jobs.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(first, _)| *first);
+    let made: Result<Vec<Vec<T>>> = done.into_iter().map(|(_, made)| made).collect();
+    Ok(made?.into_iter().flatten().collect())
+}
+
+/// Reads the name that people gave a run: what the first record says that tells how it began, in the
+/// order in which a run adds its records up.
+fn name_of(root: &Path, id: RunId) -> Result<Option<String>> {
+    let folder = root.join(RUNS_DIR).join(id.to_string());
+    let mut names = record_names(&folder)?;
+    names.sort_by(|a, b| (a.1, &a.2).cmp(&(b.1, &b.2)));
+    for (name, number, hash16) in names {
+        if let Ok((_, Record::Run(record))) = read_record(&folder.join(name), &hash16)?
+            && (record.run, record.seq) == (id, number)
+            && let Some(start) = record.start
+        {
+            return Ok(start.name);
+        }
+    }
+    Ok(None)
 }
 
 /// Reads one run; none if it has no record that can be read.

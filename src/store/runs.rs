@@ -46,8 +46,8 @@ impl Store {
     }
 
     /// Finds the run that a text names: its id, the first characters of it, or the name that people
-    /// gave it.
-    pub fn find_run(&self, text: &str) -> Result<Run> {
+    /// gave it, which is looked for on so many threads.
+    pub fn find_run(&self, text: &str, threads: usize) -> Result<Run> {
         if let Ok(id) = text.parse() {
             return self.run(id);
         }
@@ -59,12 +59,11 @@ impl Store {
                 _ => return Err(ambiguous(text, &ids)),
             }
         }
-        let all = self.runs(1)?;
-        let named: Vec<&Run> = all.runs.iter().filter(|run| run.name() == Some(text)).collect();
+        let named = runs::named(self.root(), text, threads)?;
         match named[..] {
             [] => Err(no_run(text)),
-            [run] => Ok(run.clone()),
-            _ => Err(ambiguous(text, &named.iter().map(|run| run.id).collect::<Vec<_>>())),
+            [id] => self.run(id),
+            _ => Err(ambiguous(text, &named)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::env::{Env, Ran, files};
+use crate::lineage::write_record;
 
 fn env() -> Env {
     let env = Env::new();
@@ -191,6 +192,26 @@ fn names_and_prefixes_name_runs_unless_several_have_them() {
     if shared >= 8 {
         assert_eq!(env.art(["run", "show", &ids[0][..shared]]).code, Some(4));
     }
+}
+
+#[test]
+fn a_name_is_found_by_whichever_record_tells_it() {
+    let env = env();
+    let run = "01935f2c-7a1b-7c3d-8e4f-0123456789ab";
+    let step = |seq: u64, said: Value| {
+        let mut record = json!({"created_at": "2026-11-03T09:15:00Z", "kind": "run", "run": run, "seq": seq});
+        record.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        write_record(&env, &format!("runs/{run}"), seq, &record)
+    };
+    step(0, json!({"config": {"a": 1}}));
+    step(10, json!({"start": {"mode": "open", "name": "late"}}));
+    let first = step(9, json!({"start": {"mode": "open", "name": "first"}}));
+    assert_eq!(shown(&env, "first")["id"], json!(run));
+    assert!(env.art(["run", "show", "late"]).failed(3).contains("cannot find run 'late'"));
+    // A record that cannot be read tells nothing.
+    std::fs::write(env.store().join(format!("runs/{run}/9.{}", &first[..16])), "{}").unwrap();
+    assert_eq!(shown(&env, "late")["id"], json!(run));
+    assert!(env.art(["run", "show", "first"]).failed(3).contains("cannot find run 'first'"));
 }
 
 #[test]

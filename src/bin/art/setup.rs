@@ -80,7 +80,7 @@ impl Setup {
     pub(crate) fn run(&self, store: &Store, named: Option<&str>) -> Result<Option<RunId>> {
         let from_env = || std::env::var(RUN_VARIABLE).ok().filter(|run| !run.is_empty());
         let Some(text) = named.map(str::to_owned).or_else(from_env) else { return Ok(None) };
-        Ok(Some(store.find_run(&text)?.id))
+        Ok(Some(store.find_run(&text, threads()?)?.id))
     }
 }
 

@@ -78,7 +78,7 @@ pub struct LineageEdge {
 /// of one, else a ref, else a run's name.
 pub fn lineage(store: &Store, context: &Context<'_>, named: &str, options: &LineageOptions) -> Result<LineageOutcome> {
     let records = graph::Records::load(store, context.threads)?;
-    let start = start::find(store, &records, named)?;
+    let start = start::find(store, &records, named, context.threads)?;
     let graph = Graph::new(&records);
     let met = walk::walk(&graph, graph.at(&start), options);
     let nodes = node::Told::new(store, &records);

@@ -156,8 +156,8 @@ pub fn list(store: &Store, threads: usize) -> Result<RunList> {
 }
 
 /// Tells all that is known of the run that a text names.
-pub fn show(store: &Store, text: &str) -> Result<RunDetails> {
-    let run = store.find_run(text)?;
+pub fn show(store: &Store, text: &str, threads: usize) -> Result<RunDetails> {
+    let run = store.find_run(text, threads)?;
     let histories = store.histories()?;
     Ok(RunDetails::of(store, &run, &Versions::of(&histories)))
 }

@@ -12,7 +12,7 @@ use crate::ui::show::{size, time};
 
 pub(super) fn run(typed: &str, setup: &Setup) -> Result<Exit> {
     let store = setup.store()?;
-    let details = show(&store, typed)?;
+    let details = show(&store, typed, setup.context()?.threads)?;
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&details)?;
