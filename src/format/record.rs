@@ -181,6 +181,8 @@ pub enum RecordError {
     NotCanonical,
     /// A value is beyond its limit.
     Limit(&'static str),
+    /// A text, or a value as JSON, is longer than so many bytes, the most that it may have: whole KiB.
+    TooLong(&'static str, usize),
     /// A value that says nothing stands there.
     Empty(&'static str),
 }
@@ -192,6 +194,7 @@ impl fmt::Display for RecordError {
             RecordError::Json(error) => write!(f, "it is not a record that this program knows: {error}"),
             RecordError::NotCanonical => f.write_str("it is not written in the canonical form"),
             RecordError::Limit(what) => write!(f, "its {what} is beyond the limit"),
+            RecordError::TooLong(what, len_max) => write!(f, "its {what} is longer than {} KiB", len_max >> 10),
             RecordError::Empty(what) => write!(f, "its {what} says nothing and is not left out"),
         }
     }
@@ -245,7 +248,7 @@ impl Record {
             Record::Run(run) => return run.check(),
         };
         if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_LEN_MAX) {
-            return Err(RecordError::Limit("description"));
+            return Err(RecordError::TooLong("description", DESCRIPTION_LEN_MAX));
         }
         if tag_lists.iter().any(|tags| tags.len() > TAGS_MAX || !tags.is_sorted_by(|a, b| a < b)) {
             return Err(RecordError::Limit("list of tags"));
@@ -358,7 +361,7 @@ pub fn metadata_json(metadata: &Metadata) -> Result<Vec<u8>, RecordError> {
     check_depth(metadata)?;
     let object = Value::Object(metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
     let json = canonical_json(&object);
-    if json.len() > METADATA_LEN_MAX { Err(RecordError::Limit("metadata")) } else { Ok(json) }
+    if json.len() > METADATA_LEN_MAX { Err(RecordError::TooLong("metadata", METADATA_LEN_MAX)) } else { Ok(json) }
 }
 
 impl fmt::Display for Time {

@@ -148,14 +148,16 @@ impl RunRecord {
         for (values, what) in [(&self.config, "config"), (&self.summary, "summary")] {
             check_depth(values)?;
             if metadata_json(values)?.len() > METADATA_INLINE_LEN_MAX {
-                return Err(RecordError::Limit(what));
+                return Err(RecordError::TooLong(what, METADATA_INLINE_LEN_MAX));
             }
         }
         if self.end.is_some_and(|end| end.exit_code.is_some() == end.signal.is_some()) {
             return Err(RecordError::Limit("end"));
         }
-        if self.reference.as_ref().is_some_and(|reference| reference.uri.is_empty() || reference.uri.len() > URI_LEN_MAX) {
-            return Err(RecordError::Limit("URI"));
+        match self.reference.as_ref().map(|reference| reference.uri.len()) {
+            Some(0) => return Err(RecordError::Empty("URI")),
+            Some(len) if len > URI_LEN_MAX => return Err(RecordError::TooLong("URI", URI_LEN_MAX)),
+            _ => {}
         }
         self.start.as_ref().map_or(Ok(()), RunStart::check)
     }
@@ -166,11 +168,11 @@ impl RunStart {
         for (text, what) in [(&self.name, "name"), (&self.host, "host"), (&self.user, "user"), (&self.remote, "remote")] {
             match text.as_deref() {
                 Some("") => return Err(RecordError::Empty(what)),
-                Some(text) if text.len() > RUN_TEXT_LEN_MAX => return Err(RecordError::Limit(what)),
+                Some(text) if text.len() > RUN_TEXT_LEN_MAX => return Err(RecordError::TooLong(what, RUN_TEXT_LEN_MAX)),
                 _ => {}
             }
         }
         let argv_len: usize = self.argv.iter().map(|arg| arg.len() + 1).sum();
-        if argv_len > ARGV_LEN_MAX { Err(RecordError::Limit("list of arguments")) } else { Ok(()) }
+        if argv_len > ARGV_LEN_MAX { Err(RecordError::TooLong("list of arguments", ARGV_LEN_MAX)) } else { Ok(()) }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn into_pages(metadata: &mut Metadata, pages: &mut PageWriter<'_, '_>
 pub(super) fn checked_json(metadata: &Metadata) -> Result<Vec<u8>> {
     metadata_json(metadata).map_err(|error| {
         let (why, hint) = match error {
-            RecordError::Limit("metadata") => (
+            RecordError::TooLong(..) => (
                 format!("it is longer than {} MiB as JSON", METADATA_LEN_MAX >> 20),
                 "store what is large as a file of the version, and keep in its metadata what it is found by",
             ),

@@ -215,6 +215,25 @@ fn a_name_is_found_by_whichever_record_tells_it() {
 }
 
 #[test]
+fn what_is_too_long_for_a_record_is_refused_with_its_limit() {
+    let env = env();
+    let id = env.art(["run", "start", "--name", "t"]).done();
+    let (value, name, uri) = (format!("a={}", "x".repeat(33 << 10)), "n".repeat(2000), format!("s3://{}", "x".repeat(9000)));
+    for (args, wrong) in [
+        (&["run", "log", &value, "--run", id.trim()][..], "its summary is longer than 32 KiB"),
+        (&["run", "log", "--config", &value, "--run", id.trim()], "its config is longer than 32 KiB"),
+        (&["run", "start", "--config", &value], "its config is longer than 32 KiB"),
+        (&["run", "start", "--name", &name], "its name is longer than 1 KiB"),
+        (&["use", "--ref", &uri, "--run", id.trim()], "its URI is longer than 8 KiB"),
+    ] {
+        assert_eq!(env.art(args).failed(2), format!("error: cannot write the record: {wrong}\n"));
+    }
+    assert_eq!(env.art(["run", "exec", "--name", &name, "--", "touch", "done"]).code, Some(2));
+    assert!(!env.project().join("done").exists(), "what cannot be recorded is not run");
+    assert_eq!(env.art(["runs", "--json"]).json().as_array().unwrap().len(), 1, "no other run was begun");
+}
+
+#[test]
 fn what_a_draft_starts_from_is_an_input_of_its_run() {
     let env = env();
     let id = env.art(["run", "start", "--name", "t"]).done();

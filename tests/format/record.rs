@@ -417,9 +417,9 @@ fn a_record_beyond_64_kib_is_refused() {
 fn a_description_beyond_16_kib_is_refused() {
     let record = |len| Record::Edit(Box::new(EditRecord { description: Some("x".repeat(len)), ..edit(0, None) }));
     assert!(record(DESCRIPTION_LEN_MAX).encode().is_ok());
-    assert!(matches!(record(DESCRIPTION_LEN_MAX + 1).encode(), Err(RecordError::Limit("description"))));
+    assert!(matches!(record(DESCRIPTION_LEN_MAX + 1).encode(), Err(RecordError::TooLong("description", DESCRIPTION_LEN_MAX))));
     let line = line_with(&format!(r#""description":"{}""#, "x".repeat(DESCRIPTION_LEN_MAX + 1)));
-    assert!(matches!(Record::decode(line.as_bytes()), Err(RecordError::Limit(_))));
+    assert!(matches!(Record::decode(line.as_bytes()), Err(RecordError::TooLong(..))));
     let version = VersionRecord { description: Some("x".repeat(DESCRIPTION_LEN_MAX + 1)), ..example_version() };
     assert!(Record::Version(Box::new(version)).encode().is_err());
 }
