@@ -371,4 +371,10 @@ fn what_cannot_be_read_is_warned_of() {
     assert_eq!(ran.code, Some(0));
     assert!(ran.stderr.starts_with("warning: record 'runs/") && ran.stderr.contains("its bytes do not match its name"), "{ran:?}");
     assert!(!ran.text().contains("raw:v0"), "{ran:?}");
+    // A version whose record cannot be read is not one that is not there.
+    let record = fs::read_dir(lab.0.store().join("refs/raw/versions")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, "x").unwrap();
+    let stderr = lab.0.art(["lineage", "raw"]);
+    assert!(stderr.failed(5).starts_with("error: cannot read the record that 'raw:latest' depends on: "), "{stderr:?}");
 }

@@ -81,10 +81,9 @@ impl Records {
     pub(super) fn load(store: &Store, threads: usize) -> Result<Records> {
         // Runs before versions: a version that a run used was there before the run said so.
         let mut runs = store.runs(threads)?;
-        let mut histories = store.histories()?;
-        for history in &mut histories {
-            runs.damaged.append(&mut history.damaged);
-        }
+        let histories = store.histories()?;
+        // They stay there, too: a version that cannot be read is not one that is not there.
+        runs.damaged.extend(histories.iter().flat_map(|history| history.damaged.iter().cloned()));
         // And a run that was begun in between is known by what it made.
         let made_by = histories.iter().flat_map(|history| &history.versions).filter_map(|version| version.record.run);
         let unlisted: HashSet<RunId> = made_by.filter(|&id| runs.get(id).is_none()).collect();
