@@ -23,6 +23,8 @@ const BACK_OFFSET: f64 = 13.0;
 const ARRIVAL_GAP: f64 = 9.0;
 /// How far above and below the middle of a box links may enter it.
 const ARRIVAL_MAX: f64 = 10.0;
+/// Heights that differ by less are one.
+const LEVEL: f64 = 0.05;
 /// Times that the layers are put in order, each from its left and from its right.
 const SWEEPS: usize = 8;
 /// Most lanes that are kept free; beyond, a link may run behind boxes.
@@ -226,20 +228,29 @@ fn crossings(vertices: &Vertices, layers: &[Vec<usize>], place: &[usize]) -> u64
     count
 }
 
-/// Draws a smooth line through points: straight along lanes, curved between layers.
+/// Draws a smooth line through points: straight along lanes, curved between layers where it must be.
 fn route(points: &[(f64, f64)]) -> Route {
     let mut path = format!("M{:.0} {:.1}", points[0].0, points[0].1);
-    for (at, pair) in points.windows(2).enumerate() {
+    let mut level_to = None;
+    for pair in points.windows(2) {
         let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
-        if at % 2 == 1 {
-            path.push_str(&format!("L{to_x:.0} {to_y:.1}"));
-        } else if (x - to_x).abs() < 1.0 {
+        if (y - to_y).abs() < LEVEL {
+            level_to = Some(to_x);
+            continue;
+        }
+        if let Some(x) = level_to.take() {
+            path.push_str(&format!("H{x:.0}"));
+        }
+        if (x - to_x).abs() < 1.0 {
             let bow = x + LAYER_GAP / 2.0;
             path.push_str(&format!("C{bow:.0} {y:.1} {bow:.0} {to_y:.1} {to_x:.0} {to_y:.1}"));
         } else {
             let half = f64::midpoint(x, to_x);
             path.push_str(&format!("C{half:.0} {y:.1} {half:.0} {to_y:.1} {to_x:.0} {to_y:.1}"));
         }
+    }
+    if let Some(x) = level_to {
+        path.push_str(&format!("H{x:.0}"));
     }
     // Where the last curve is seven tenths through: there it has parted from its neighbours.
     let [(x, y), (to_x, to_y)] = [points[points.len() - 2], points[points.len() - 1]];
