@@ -58,6 +58,40 @@ fn a_reader_written_from_the_document_restores_what_art_stores() {
 }
 
 #[test]
+fn the_reader_adds_up_edits_as_art_does() {
+    if !python_is_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let large = serde_json::json!({ "gone": 1, "large": "0123456789abcdef".repeat(20_000), "größe": [1.0, null] });
+    fs::write(dir.path().join("m.json"), large.to_string()).unwrap();
+    fs::write(dir.path().join("file"), "x").unwrap();
+    art(dir.path(), &["init", "--git", "none", "."]);
+    art(dir.path(), &["put", "one", "file", "--meta", "acc=0.5", "--tag", "b", "--ttl", "1d"]);
+    for target in [&["one:v0"][..], &["--artifact", "one"]] {
+        art(dir.path(), &[&["edit", "-m", "said later", "--meta-file", "m.json"], target].concat());
+        art(dir.path(), &[&["edit", "--unset", "gone", "--meta", "acc=0.9"], target].concat());
+        art(dir.path(), &[&["tag", "add"], target, &["c", "a"]].concat());
+        art(dir.path(), &[&["tag", "rm"], target, &["c"]].concat());
+    }
+    art(dir.path(), &["edit", "one", "--ttl", "never"]);
+    let shown = reader(&dir.path().join(".artifacts"), &[]);
+    assert_done(&shown);
+    let told: Vec<serde_json::Value> = String::from_utf8(shown.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap())
+        .collect();
+    for (target, told) in [&["--artifact", "one"][..], &["one"]].into_iter().zip(&told) {
+        let shown: serde_json::Value = serde_json::from_str(&art(dir.path(), &[&["show", "--json"], target].concat())).unwrap();
+        for member in ["description", "metadata", "tags"] {
+            assert_eq!(told[member], shown[member], "{member} of {target:?}");
+        }
+    }
+    assert_eq!((&told[1]["ttl_seconds"], told.len()), (&0.into(), 2));
+}
+
+#[test]
 fn the_documented_rule_cuts_files_as_art_does() {
     if !python_is_here() {
         return;
