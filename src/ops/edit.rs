@@ -98,8 +98,11 @@ fn attempt(session: &Session<'_>, context: &Context<'_>, target: &EditTarget, ch
         session.rely_on_version(&history, version)?;
     }
     if change.is_empty() {
-        let held = rely_on_said(session, &history, version.as_ref())?;
-        return Ok(held.then_some(None));
+        if !rely_on_said(session, &history, version.as_ref())? {
+            return Ok(None);
+        }
+        session.recorded()?;
+        return Ok(Some(None));
     }
     let edit = empty_edit(&history, target, history.next_edit_seq(), context.now);
     let Some((id, record)) = write_change(session, edit, &change)? else { return Ok(None) };

@@ -125,3 +125,29 @@ fn what_lies_in_condemned_packs_alone_is_copied_out_of_them_by_cp() {
     assert_eq!(tree(&a.path("out")), tree(&a.path("d")));
     a.art(["fsck", "--deep"]).ok();
 }
+
+#[test]
+fn metadata_that_lies_in_condemned_packs_alone_is_copied_out_where_it_is_said_again() {
+    let (a, b) = (three_versions(), Project::new());
+    a.write("m.json", json!({ "k": "0123456789abcdef".repeat(8_000) }).to_string());
+    let edit = || a.art(["edit", "data:v0", "--meta-file", "m.json", "--json"]).ok().json();
+    assert_eq!(edit()["changed"], true);
+    union(&a.store(), &b.store());
+    b.art(["rm", "data:v0", "data:v1"]).ok();
+    gc(&b, &[]);
+    union(&b.store().join("gc"), &a.store().join("gc"));
+    union(&b.store().join("features"), &a.store().join("features"));
+    let meta = || files(&a.store().join("meta"));
+    let before = meta();
+    let said = edit();
+    assert_eq!((&said["changed"], meta().len()), (&json!(false), before.len() + 1));
+    edit();
+    assert_eq!(meta().len(), before.len() + 1, "that is on record");
+    // Without all that is condemned it is still there.
+    let condemned = gc(&b, &["--dry-run"])["waiting"].clone();
+    for pack in condemned.as_array().unwrap() {
+        fs::remove_file(a.store().join(pack["path"].as_str().unwrap())).unwrap();
+    }
+    let log = a.art(["log", "data", "--json"]).ok().json();
+    assert_eq!(log[2]["edits"][0]["metadata"], said["metadata"]);
+}
