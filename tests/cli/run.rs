@@ -57,6 +57,7 @@ fn a_started_run_takes_what_is_put_used_and_logged_until_it_is_finished() {
     };
     assert_eq!((named(&run["inputs"]), named(&run["outputs"])), (vec!["d:v0".into()], vec!["e:v0".into(), "f:v0".into()]));
     assert_eq!(env.art(["show", "e", "--json"]).json()["run"], json!(id));
+    assert!(env.art(["show", "e"]).done().contains(&format!("  run          prep ({id})\n")));
     env.art(["fsck"]).done();
 }
 

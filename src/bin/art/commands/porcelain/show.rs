@@ -34,7 +34,11 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
         }
         None => {
             let reference = args.reference.as_deref().unwrap_or_default().parse()?;
-            tell(&show(&setup.store()?, &reference)?, &version_lines, setup)
+            let store = setup.store()?;
+            let info = show(&store, &reference)?;
+            // Its records may be elsewhere, or have no name.
+            let run = info.run.and_then(|id| store.run(id).ok()?.name().map(str::to_owned));
+            tell(&info, &|info| version_lines(info, run.as_deref()), setup)
         }
     }
 }
@@ -79,8 +83,8 @@ pub(super) fn tags_line(tags: &[Tag]) -> String {
     tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Tells a version in lines of `field  value`.
-pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
+/// Tells a version in lines of `field  value`; `run` is the name of the run that made it.
+fn version_lines(info: &VersionInfo, run: Option<&str>) -> Vec<String> {
     let name = format!("{}:{}", info.artifact, info.version);
     let mut lines = vec![name.clone()];
     let mut field = |name: &str, value: String| lines.push(field_line(name, &value));
@@ -106,8 +110,8 @@ pub(crate) fn version_lines(info: &VersionInfo) -> Vec<String> {
     for parent in &info.parents {
         field("parent", parent.to_string());
     }
-    if let Some(run) = &info.run {
-        field("run", run.to_string());
+    if let Some(id) = &info.run {
+        field("run", run.map_or_else(|| id.to_string(), |name| format!("{} ({id})", escape(name.as_bytes()))));
     }
     if let Some(git) = &info.git {
         field("git", git_line(git));
