@@ -75,6 +75,6 @@ pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
 
 /// Shows how long a run took, if it has ended.
 pub(super) fn lasted(run: &RunInfo) -> Option<String> {
-    let seconds = run.finished_at?.0.duration_since(run.started_at.0).as_secs_f64();
-    Some(duration(seconds.max(0.0)))
+    let seconds = run.finished_at?.0.duration_since(run.started_at.0).as_secs_f64().max(0.0);
+    Some(if seconds < 9.95 { format!("{seconds:.1} s") } else { duration(seconds.round()) })
 }
