@@ -256,6 +256,16 @@ pub(super) fn empty_edit(history: &History, target: Option<RecordId>, seq: u64, 
     }
 }
 
+/// Returns an edit by which a version has its number alone, whichever of its rivals had it before.
+pub(super) fn claim_edit(history: &History, version: &Version, now: Time) -> EditRecord {
+    let mut edit = empty_edit(history, Some(version.id), history.next_edit_seq(), now);
+    edit.claim = true;
+    edit.saw.extend(history.claims_of(version.record.number));
+    edit.saw.sort_unstable();
+    edit.saw.dedup();
+    edit
+}
+
 /// Writes a change into `edit`, under the lock of numbers, which the caller holds. Metadata that is too
 /// long for a record goes into pages first; none if these rest on a pack that was condemned meanwhile.
 pub(super) fn write_change(session: &Session<'_>, edit: EditRecord, change: &Change) -> Result<Option<(RecordId, EditRecord)>> {

@@ -23,6 +23,7 @@ pub mod metadata_key;
 pub mod prune;
 pub mod put;
 pub mod repair;
+pub mod resolve;
 pub mod restore;
 pub mod rm;
 pub mod run;

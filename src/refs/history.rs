@@ -183,6 +183,14 @@ impl History {
         self.edits.iter().filter(move |(_, edit)| edit.target == target)
     }
 
+    /// Returns the edits that gave a number to one of the versions that share it.
+    pub fn claims_of(&self, number: u64) -> impl Iterator<Item = RecordId> + '_ {
+        let rivals: HashSet<RecordId> =
+            self.versions.iter().filter(|version| version.record.number == number).map(|version| version.id).collect();
+        let is_claim = move |edit: &EditRecord| edit.claim && edit.target.is_some_and(|target| rivals.contains(&target));
+        self.edits.iter().filter(move |(_, edit)| is_claim(edit)).map(|(id, _)| *id)
+    }
+
     /// Returns the records about a version, or, of none, about the artifact as a whole, that nothing
     /// has followed: edits that no other edit saw, and aliases that name it.
     pub fn heads_of(&self, target: Option<RecordId>) -> Vec<RecordId> {

@@ -168,7 +168,8 @@ fn earlier<'h>(history: &'h History, wanted: &Ref, from: &Version) -> Result<&'h
 
 fn ambiguous(wanted: &Ref, versions: &[&Version]) -> Error {
     let labels: Vec<String> = versions.iter().map(|v| format!("{}:v{}.{}", wanted.artifact, v.record.number, v.id.short(8))).collect();
-    Error::ambiguous(format!("{} means several versions: {}", shown(wanted), labels.join(", "))).hint("name one of them")
+    Error::ambiguous(format!("{} means several versions: {}", shown(wanted), labels.join(", ")))
+        .hint(format!("name one of them, or settle it: `art resolve {}` tells how", wanted.artifact))
 }
 
 fn not_found(history: &History, wanted: &Ref) -> Error {

@@ -24,6 +24,7 @@ mod prune;
 mod pull;
 mod push;
 mod repair;
+mod resolve;
 mod rm;
 mod run;
 mod runs;

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs,
-    show, sync, tag, undelete, r#use, verify,
+    alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, resolve, rm,
+    run, runs, show, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     Alias(alias::AliasArgs),
     Cp(cp::CpArgs),
+    Resolve(resolve::ResolveArgs),
     Tag(tag::TagArgs),
     Edit(edit::EditArgs),
     Run(Box<run::RunArgs>),

@@ -1,11 +1,11 @@
 //! Gives a version its number and writes its record, or finds that there is nothing new.
 
 use crate::error::{Error, Result};
-use crate::format::record::{EditRecord, Metadata, Record, VersionRecord};
+use crate::format::record::{Metadata, Record, VersionRecord};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::ops::alias::set_alias;
-use crate::ops::edit::{Change, empty_edit, write_change};
+use crate::ops::edit::{Change, claim_edit, empty_edit, write_change};
 use crate::ops::run::{write_input, write_output};
 use crate::quote::quote;
 use crate::refs::history::{History, Meaning, Version};
@@ -119,7 +119,10 @@ pub(super) fn record(
         Some(version) => {
             session.rely_on_version(&history, version)?;
             let claim = latest.len() > 1;
-            let edit = EditRecord { claim, ..empty_edit(&history, Some(version.id), history.next_edit_seq(), context.now) };
+            let edit = match claim {
+                true => claim_edit(&history, version, context.now),
+                false => empty_edit(&history, Some(version.id), history.next_edit_seq(), context.now),
+            };
             let change = given(options).differing(session.store(), &history, Some(version))?;
             if (claim || !change.is_empty()) && write_change(session, edit, &change)?.is_none() {
                 return Ok(Recorded::Moved);

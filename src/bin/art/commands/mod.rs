@@ -9,8 +9,8 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
-    alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, rm, run, runs,
-    show, sync, tag, undelete, r#use, verify,
+    alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, resolve, rm,
+    run, runs, show, sync, tag, undelete, r#use, verify,
 };
 
 /// Runs a command.
@@ -29,6 +29,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),
         Command::Cp(args) => cp::run(&args, setup),
+        Command::Resolve(args) => resolve::run(&args, setup),
         Command::Tag(args) => tag::run(&args, setup),
         Command::Edit(args) => edit::run(&args, setup),
         Command::Run(args) => run::run(&args, setup),

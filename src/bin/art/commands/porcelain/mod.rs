@@ -21,6 +21,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod put;
 pub(crate) mod repair;
+pub(crate) mod resolve;
 mod restored;
 pub(crate) mod rm;
 pub(crate) mod run;
