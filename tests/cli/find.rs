@@ -169,6 +169,28 @@ fn runs_are_found_by_id_and_by_name() {
 }
 
 #[test]
+fn what_was_edited_is_found_as_it_is_now() {
+    let env = env();
+    env.art(["edit", "model:v0", "--meta", "acc=0.99", "--unset", "opt", "-m", "mended"]).done();
+    env.art(["tag", "rm", "model:v0", "prod"]).done();
+    env.art(["edit", "--artifact", "model", "-m", "Classifier of cats"]).done();
+    env.art(["tag", "add", "--artifact", "model", "team-a"]).done();
+    let cases = [
+        ("metadata.acc>0.95", "model:v0"),
+        ("metadata.opt:adam", ""),
+        ("description=mended", "model:v0"),
+        ("tag:prod", "model:v2"),
+        ("artifact.tag:team-a number<2", "model:v1 model:v0"),
+        ("artifact.description~cats alias:best", "model:v1"),
+        ("classifier number=2", "model:v2"),
+        ("artifact.tag!=team-a", "train-set:v0"),
+    ];
+    for (query, versions) in cases {
+        assert_eq!(found(&env, &[query]), versions, "{query}");
+    }
+}
+
+#[test]
 fn commits_and_branches_are_found() {
     let env = Env::bare();
     env.git(["init", "-q", "-b", "topic"]);

@@ -42,6 +42,10 @@ pub enum Key {
     GitBranch,
     /// Whether tracked files differed from the commit.
     GitDirty,
+    /// A tag of the artifact as a whole.
+    ArtifactTag,
+    /// The description of the artifact as a whole.
+    ArtifactDescription,
     /// A value in its metadata.
     Metadata(MetadataKey),
 }
@@ -71,7 +75,7 @@ pub enum Kind {
 pub(super) const METADATA: &str = "metadata";
 
 /// The keys but those in metadata, by their names.
-const NAMED: [(&str, Key); 17] = [
+const NAMED: [(&str, Key); 19] = [
     ("name", Key::Name),
     ("type", Key::Type),
     ("version", Key::Version),
@@ -89,6 +93,8 @@ const NAMED: [(&str, Key); 17] = [
     ("git.commit", Key::GitCommit),
     ("git.branch", Key::GitBranch),
     ("git.dirty", Key::GitDirty),
+    ("artifact.tag", Key::ArtifactTag),
+    ("artifact.description", Key::ArtifactDescription),
 ];
 
 impl Key {
@@ -106,9 +112,9 @@ impl Key {
     /// Returns what sort of values it has.
     pub fn kind(&self) -> Kind {
         match self {
-            Key::Name | Key::Type | Key::Version | Key::Description | Key::GitBranch => Kind::Text,
+            Key::Name | Key::Type | Key::Version | Key::Description | Key::GitBranch | Key::ArtifactDescription => Kind::Text,
             Key::Id | Key::Digest | Key::Run | Key::GitCommit => Kind::Id,
-            Key::Alias | Key::Tag => Kind::List,
+            Key::Alias | Key::Tag | Key::ArtifactTag => Kind::List,
             Key::Number | Key::Files => Kind::Number,
             Key::Size | Key::Stored => Kind::Size,
             Key::Created => Kind::Time,

@@ -14,6 +14,7 @@ use super::test::{Number, Test, TextTest, age_holds, json_holds};
 use crate::context::Context;
 use crate::error::Result;
 use crate::format::record::{Metadata, Time};
+use crate::name::Tag;
 use crate::ops::show::aliases_shown;
 use crate::refs::history::{History, Version};
 use crate::run_id::RunId;
@@ -113,7 +114,7 @@ impl<'f> Subject<'f> {
             (Test::Text(test), key) => {
                 let texts = self.texts(key);
                 // A list without elements is there all the same.
-                let is_there = !texts.is_empty() || matches!(key, Key::Tag | Key::Alias);
+                let is_there = !texts.is_empty() || matches!(key, Key::Tag | Key::Alias | Key::ArtifactTag);
                 is_there && texts.iter().any(|text| test.holds(text)) != negated
             }
             (Test::Number(op, wanted), key) => self.number(key).is_some_and(|is| op.orders(is.total_cmp(wanted)) != negated),
@@ -133,12 +134,14 @@ impl<'f> Subject<'f> {
     /// Whether one of the texts that people give to a version contains a text, in whatever case.
     fn mentions(&self, text: &str) -> bool {
         let test = TextTest::Contains(text.to_lowercase());
-        [Key::Name, Key::Description, Key::Tag, Key::Alias].iter().any(|key| self.texts(key).iter().any(|text| test.holds(text)))
+        let keys = [Key::Name, Key::Description, Key::Tag, Key::Alias, Key::ArtifactDescription, Key::ArtifactTag];
+        keys.iter().any(|key| self.texts(key).iter().any(|text| test.holds(text)))
     }
 
     fn texts(&self, key: &Key) -> Vec<Cow<'_, str>> {
-        let (version, record) = (self.version, &self.version.record);
+        let (version, record, about) = (self.version, &self.version.record, &self.history.about);
         let git = record.git.as_ref();
+        let tags = |tags: &'f [Tag]| tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect();
         let one = |text| vec![Cow::Borrowed(text)];
         let perhaps = |text: Option<&'f String>| text.map(|text| Cow::Borrowed(text.as_str())).into_iter().collect();
         match key {
@@ -148,8 +151,10 @@ impl<'f> Subject<'f> {
             Key::Id => vec![version.id.to_string().into()],
             Key::Digest => vec![record.manifest.to_string().into()],
             Key::Alias => self.aliases().iter().map(|alias| Cow::Borrowed(alias.as_str())).collect(),
-            Key::Tag => version.tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect(),
+            Key::Tag => tags(&version.tags),
+            Key::ArtifactTag => tags(&about.tags),
             Key::Description => perhaps(version.description.as_ref()),
+            Key::ArtifactDescription => perhaps(about.description.as_ref()),
             Key::Run => {
                 let name = |run| self.finding.runs.0.get(run).map(|name| Cow::Borrowed(name.as_str()));
                 record.run.iter().flat_map(|run| [Some(run.to_string().into()), name(run)]).flatten().collect()

@@ -22,7 +22,7 @@ const CELL_LEN_MAX: usize = 32;
 #[command(after_help = "\
 A query is KEY OPERATOR VALUE, many of which may stand side by side:
   name type version number id digest alias tag description created size files stored run
-  git.commit git.branch git.dirty metadata.NAME
+  git.commit git.branch git.dirty artifact.tag artifact.description metadata.NAME
   :  equal, where * and ? stand for any characters   =  equal   !=  not equal   ~  contains
   <  <=  >  >=  of numbers, sizes (1GB, 4GiB), ages (7d, 12h), dates (2026-01-31)
   A B  both   A or B  one of them   -A, not A  not this   (A)  as one   \"text\"  in quotes
@@ -85,6 +85,8 @@ fn columns(query: &Query, sort: &[SortKey]) -> Vec<Key> {
     let mut columns: Vec<Key> = Vec::new();
     for key in asked {
         let always = matches!(key, Key::Name | Key::Type | Key::Version | Key::Number | Key::Size | Key::Created | Key::Alias | Key::Tag);
+        // Of the artifact, and so the same in many lines: `show --artifact` tells it.
+        let always = always || matches!(key, Key::ArtifactTag | Key::ArtifactDescription);
         if !always && !columns.contains(key) {
             columns.push(key.clone());
         }
