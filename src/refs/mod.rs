@@ -3,6 +3,7 @@
 pub mod condemned;
 mod edits;
 pub mod history;
+mod parallel;
 pub mod read;
 pub mod runs;
 pub mod write;

@@ -1,10 +1,11 @@
 //! Reads the records of artifacts from `refs/`; nothing is believed but what hashes to its name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::parallel;
 use crate::error::{Error, Result};
 use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::record::{AliasRecord, EditRecord, Record, VersionRecord};
@@ -41,18 +42,32 @@ pub struct DamagedRecord {
     pub why: String,
 }
 
-/// Lists the artifacts of a store by name, sorted.
-pub fn artifacts(root: &Path) -> Result<Vec<Name>> {
-    let mut names = Vec::new();
-    for dir in subdirs(&root.join("refs"))? {
-        for (_, record) in load_dir(root, &dir)?.versions {
-            if !names.contains(&record.artifact) {
-                names.push(record.artifact);
-            }
-        }
-    }
-    names.sort();
-    Ok(names)
+/// Where a record lies.
+struct Place<'d> {
+    /// The folder of `refs/`.
+    dir: &'d str,
+    path: PathBuf,
+    number: u64,
+    hash16: String,
+    is_version: bool,
+}
+
+/// What lies at a place.
+enum Found {
+    Version(RecordId, Box<VersionRecord>),
+    Alias(RecordId, AliasRecord),
+    Edit(RecordId, Box<EditRecord>),
+    Damaged(DamagedRecord),
+}
+
+/// How many records a thread reads at a time, and how many folders of artifacts it lists.
+const BATCH_RECORDS: usize = 128;
+const BATCH_DIRS: usize = 32;
+
+/// Lists the artifacts of a store by name, sorted, on so many threads.
+pub fn artifacts(root: &Path, threads: usize) -> Result<Vec<Name>> {
+    let all = load_all(root, threads)?;
+    Ok(all.into_iter().filter(|(_, records)| !records.versions.is_empty()).map(|(name, _)| name).collect())
 }
 
 /// Lists the records of all artifacts by the digits of their hashes that stand in their names.
@@ -66,48 +81,65 @@ pub fn all_names(root: &Path) -> Result<HashSet<String>> {
     Ok(all)
 }
 
-/// Reads every record of one artifact.
+/// Reads every record of one artifact, on so many threads.
 ///
 /// On a disk that folds case, or after a union with one, the records of `Model` may lie in a
 /// folder `model`; the name inside a record decides which of the two it is.
-pub fn load(root: &Path, artifact: &Name) -> Result<Records> {
+pub fn load(root: &Path, artifact: &Name, threads: usize) -> Result<Records> {
+    let dirs: Vec<String> = subdirs(&root.join("refs"))?.into_iter().filter(|dir| dir.eq_ignore_ascii_case(artifact.as_str())).collect();
     let mut all = Records::default();
-    for dir in subdirs(&root.join("refs"))? {
-        if dir.eq_ignore_ascii_case(artifact.as_str()) {
-            let mut found = load_dir(root, &dir)?;
-            all.versions.extend(found.versions.into_iter().filter(|(_, record)| record.artifact == *artifact));
-            all.aliases.extend(found.aliases.into_iter().filter(|(_, record)| record.artifact == *artifact));
-            all.edits.extend(found.edits.into_iter().filter(|(_, record)| record.artifact == *artifact));
-            all.damaged.append(&mut found.damaged);
+    for (_, found) in load_dirs(root, &dirs, threads)? {
+        if found.artifact().is_none_or(|name| name == artifact) {
+            all.push(found);
         }
     }
     Ok(all)
 }
 
-/// Reads every record of a store, grouped by artifact and sorted by name.
-pub fn load_all(root: &Path) -> Result<Vec<(Name, Records)>> {
-    let mut all = std::collections::BTreeMap::<Name, Records>::new();
+/// Reads every record of a store, on so many threads, grouped by artifact and sorted by name.
+pub fn load_all(root: &Path, threads: usize) -> Result<Vec<(Name, Records)>> {
+    let dirs = subdirs(&root.join("refs"))?;
+    let mut all = BTreeMap::<Name, Records>::new();
     let mut damaged = Vec::new();
-    for dir in subdirs(&root.join("refs"))? {
-        let found = load_dir(root, &dir)?;
-        for (id, record) in found.versions {
-            all.entry(record.artifact.clone()).or_default().versions.push((id, record));
+    for (dir, found) in load_dirs(root, &dirs, threads)? {
+        match found.artifact() {
+            Some(name) => match all.get_mut(name) {
+                Some(records) => records.push(found),
+                None => all.entry(name.clone()).or_default().push(found),
+            },
+            None => damaged.push((dir, found)),
         }
-        for (id, record) in found.aliases {
-            all.entry(record.artifact.clone()).or_default().aliases.push((id, record));
-        }
-        for (id, record) in found.edits {
-            all.entry(record.artifact.clone()).or_default().edits.push((id, record));
-        }
-        damaged.extend(found.damaged.into_iter().map(|record| (dir.clone(), record)));
     }
-    for (dir, record) in damaged {
+    for (dir, found) in damaged {
         // Whose it is cannot be read, so the folder decides.
         if let Ok(name) = dir.parse::<Name>() {
-            all.entry(name).or_default().damaged.push(record);
+            all.entry(name).or_default().push(found);
         }
     }
     Ok(all.into_iter().collect())
+}
+
+impl Found {
+    /// Returns whose record it is, if that can be read.
+    fn artifact(&self) -> Option<&Name> {
+        match self {
+            Found::Version(_, record) => Some(&record.artifact),
+            Found::Alias(_, record) => Some(&record.artifact),
+            Found::Edit(_, record) => Some(&record.artifact),
+            Found::Damaged(_) => None,
+        }
+    }
+}
+
+impl Records {
+    fn push(&mut self, found: Found) {
+        match found {
+            Found::Version(id, record) => self.versions.push((id, *record)),
+            Found::Alias(id, record) => self.aliases.push((id, record)),
+            Found::Edit(id, record) => self.edits.push((id, *record)),
+            Found::Damaged(record) => self.damaged.push(record),
+        }
+    }
 }
 
 /// Lists the folders of records in one folder of `refs/`, and whether they are those of versions.
@@ -118,30 +150,39 @@ fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
     Ok(folders)
 }
 
-/// Reads the records in one folder of `refs/`: of the artifacts whose names are the folder's but
-/// for ASCII case. A record of any other lies there by mistake, and would be found by no one who
-/// looks for that artifact.
-fn load_dir(root: &Path, dir: &str) -> Result<Records> {
-    let mut records = Records::default();
+/// Reads the records in some folders of `refs/`, each with its folder, in the order of the folders.
+fn load_dirs<'d>(root: &Path, dirs: &'d [String], threads: usize) -> Result<Vec<(&'d str, Found)>> {
+    let places = parallel::map(dirs, BATCH_DIRS, threads, |dir| places(root, dir))?.into_iter().flatten().collect::<Vec<_>>();
+    parallel::map(&places, BATCH_RECORDS, threads, |place| Ok((place.dir, read_place(root, place)?)))
+}
+
+/// Lists the records in one folder of `refs/`.
+fn places<'d>(root: &Path, dir: &'d str) -> Result<Vec<Place<'d>>> {
+    let mut places = Vec::new();
     for (folder, is_version) in folders(root, dir)? {
         for (name, number, hash16) in record_names(&root.join(&folder))? {
-            let path = folder.join(name);
-            let read = read_record(&root.join(&path), &hash16)?.and_then(|(id, record)| match is_at_home(&record, dir) {
-                true => Ok((id, record)),
-                false => Err("it lies in the folder of another artifact".to_owned()),
-            });
-            match read {
-                Ok((id, Record::Version(record))) if is_version && record.number == number => records.versions.push((id, *record)),
-                Ok((id, Record::Alias(record))) if record.seq == number => records.aliases.push((id, record)),
-                Ok((id, Record::Edit(record))) if record.seq == number => records.edits.push((id, *record)),
-                Ok(_) => {
-                    records.damaged.push(DamagedRecord { path, number, is_version, why: "it is not the record that its name says".into() })
-                }
-                Err(why) => records.damaged.push(DamagedRecord { path, number, is_version, why }),
-            }
+            places.push(Place { dir, path: folder.join(name), number, hash16, is_version });
         }
     }
-    Ok(records)
+    Ok(places)
+}
+
+/// Reads a record that lies in a folder of `refs/`: of the artifacts whose names are the folder's but
+/// for ASCII case. A record of any other lies there by mistake, and would be found by no one who
+/// looks for that artifact.
+fn read_place(root: &Path, place: &Place<'_>) -> Result<Found> {
+    let read = read_record(&root.join(&place.path), &place.hash16)?.and_then(|(id, record)| match is_at_home(&record, place.dir) {
+        true => Ok((id, record)),
+        false => Err("it lies in the folder of another artifact".to_owned()),
+    });
+    let why = match read {
+        Ok((id, Record::Version(record))) if place.is_version && record.number == place.number => return Ok(Found::Version(id, record)),
+        Ok((id, Record::Alias(record))) if record.seq == place.number => return Ok(Found::Alias(id, record)),
+        Ok((id, Record::Edit(record))) if record.seq == place.number => return Ok(Found::Edit(id, record)),
+        Ok(_) => "it is not the record that its name says".to_owned(),
+        Err(why) => why,
+    };
+    Ok(Found::Damaged(DamagedRecord { path: place.path.clone(), number: place.number, is_version: place.is_version, why }))
 }
 
 fn is_at_home(record: &Record, dir: &str) -> bool {

@@ -1,9 +1,8 @@
 //! Runs: their records in `runs/`, and what these add up to; "Run records" in `docs/format.md`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use super::parallel;
 use super::read::{DamagedRecord, read_record, record_names, subdirs};
 use crate::error::Result;
 use crate::format::record::{Metadata, Record, Time};
@@ -15,7 +14,7 @@ use crate::run_id::RunId;
 pub const RUNS_DIR: &str = "runs";
 
 /// How many runs a thread reads at a time.
-const JOB_RUNS: usize = 64;
+const BATCH_RUNS: usize = 64;
 
 /// A run: what its records add up to.
 #[derive(Clone, Debug)]
@@ -58,7 +57,7 @@ impl Runs {
     /// Reads the records of all runs, on so many threads.
     pub fn load(root: &Path, threads: usize) -> Result<Runs> {
         let mut all = Runs::default();
-        for (run, mut damaged) in side_by_side(&ids(root)?, threads, |id| load(root, id))? {
+        for (run, mut damaged) in parallel::map(&ids(root)?, BATCH_RUNS, threads, |&id| load(root, id))? {
             all.runs.extend(run);
             all.damaged.append(&mut damaged);
         }
@@ -82,30 +81,8 @@ pub fn ids(root: &Path) -> Result<Vec<RunId>> {
 /// tell its name: one, but where that is damaged or not here.
 pub fn named(root: &Path, name: &str, threads: usize) -> Result<Vec<RunId>> {
     let ids = ids(root)?;
-    let names = side_by_side(&ids, threads, |id| name_of(root, id))?;
+    let names = parallel::map(&ids, BATCH_RUNS, threads, |&id| name_of(root, id))?;
     Ok(ids.into_iter().zip(names).filter(|(_, found)| found.as_deref() == Some(name)).map(|(id, _)| id).collect())
-}
-
-/// Does something for each run, on so many threads, and returns what came of it in their order.
-fn side_by_side<T: Send>(ids: &[RunId], threads: usize, work: impl Fn(RunId) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let jobs: Vec<&[RunId]> = ids.chunks(JOB_RUNS).collect();
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let made: Result<Vec<T>> = job.iter().map(|&id| work(id)).collect();
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((job[0], made));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(jobs.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(first, _)| *first);
-    let made: Result<Vec<Vec<T>>> = done.into_iter().map(|(_, made)| made).collect();
-    Ok(made?.into_iter().flatten().collect())
 }
 
 /// Reads the name that people gave a run: what the first record says that tells how it began, in the

@@ -51,6 +51,8 @@ pub const CONDEMN_FEATURE: &str = "write-condemn";
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    /// How many threads may read records.
+    threads: usize,
     data: OnceLock<Index>,
     meta: OnceLock<Index>,
     /// The block of pages last read, decoded: which, and its bytes.
@@ -97,9 +99,20 @@ impl Store {
                     .hint("copy the file `format` from another copy of the store; it reads `artstore 1`"),
             });
         }
-        let store = Store { root: root.to_owned(), data: OnceLock::new(), meta: OnceLock::new(), last_block: Mutex::default() };
+        let store = Store { root: root.to_owned(), threads: 1, data: OnceLock::new(), meta: OnceLock::new(), last_block: Mutex::default() };
         store.check_features(Need::Read)?;
         Ok(store)
+    }
+
+    /// Lets so many threads read records; without it, one does.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Store {
+        Store { threads, ..self }
+    }
+
+    /// Returns how many threads may read records.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Finds the store of a directory by walking up from it, and opens it.
@@ -180,17 +193,17 @@ impl Store {
 
     /// Lists the artifacts by name.
     pub fn artifacts(&self) -> Result<Vec<Name>> {
-        read::artifacts(&self.root)
+        read::artifacts(&self.root, self.threads)
     }
 
     /// Reads the history of one artifact; empty if there is no such artifact.
     pub fn history(&self, artifact: &Name) -> Result<History> {
-        Ok(History::new(artifact.clone(), read::load(&self.root, artifact)?))
+        Ok(History::new(artifact.clone(), read::load(&self.root, artifact, self.threads)?))
     }
 
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
-        Ok(read::load_all(&self.root)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
+        Ok(read::load_all(&self.root, self.threads)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
     }
 
     /// Reads the runs, by the time of their start, on so many threads.

@@ -41,10 +41,11 @@ impl Setup {
 
     /// Opens the store that was named, or the one found by walking up from here.
     pub(crate) fn store(&self) -> Result<Store> {
-        match &self.store {
-            Some(named) => Ok(Store::open(&store_at(named))?),
-            None => Ok(Store::discover(&current_dir()?)?),
-        }
+        let store = match &self.store {
+            Some(named) => Store::open(&store_at(named))?,
+            None => Store::discover(&current_dir()?)?,
+        };
+        Ok(store.with_threads(threads()?))
     }
 
     /// Returns where a new store would lie: where `--store` says, or `.artifacts` in `dir`, or here.

@@ -38,7 +38,7 @@ pub(super) fn select(store: &Store, context: &Context<'_>, wanted: &Wanted) -> R
     };
     let (mut starts, mut runs) = (Vec::new(), BTreeSet::new());
     for (artifact, versions) in &chosen {
-        let all = read::load(store.root(), artifact)?;
+        let all = read::load(store.root(), artifact, store.threads())?;
         let paths: HashMap<RecordId, StorePath> =
             all.versions.iter().map(|(id, record)| (*id, StorePath::of_record(&Record::Version(Box::new(record.clone())), *id))).collect();
         for version in versions {
