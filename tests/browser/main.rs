@@ -85,6 +85,21 @@ fn trained() -> Project {
     project
 }
 
+/// Runs in a row, each of which used what the one before it made: too long to be shown whole.
+fn chained() -> Project {
+    let project = Project::new();
+    project.write("d", "0");
+    project.art(["put", "data", "d"]).ok();
+    for at in 1..=6 {
+        let run = project.art(["run", "start"]).ok().text();
+        project.write("d", at.to_string());
+        for args in [&["use", "data"][..], &["put", "data", "d"], &["run", "finish"]] {
+            support::run(project.command(args).env("ART_RUN", run.trim())).ok();
+        }
+    }
+    project
+}
+
 /// A version that so many runs used, by records made by hand.
 fn used_often(runs: usize) -> Project {
     let project = Project::new();
@@ -124,6 +139,11 @@ fn keys_walk_open_and_close() {
 #[test]
 fn wheel_drag_and_buttons_move_the_picture() {
     act(&trained(), "model", "move", &[]);
+}
+
+#[test]
+fn what_is_too_wide_begins_at_what_was_asked_for() {
+    act(&chained(), "data", "begin", &[]);
 }
 
 #[test]

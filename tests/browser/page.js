@@ -126,6 +126,14 @@ function move() {
   same("back", Math.round(placed().x), Math.round(fitted.x));
 }
 
+function begin() {
+  const picture = document.querySelector("#stage svg").getBoundingClientRect(), frame = at("stage").getBoundingClientRect();
+  same("at a size that can be read", Math.round(box("data:v6").querySelector("rect").getBoundingClientRect().width), 192);
+  same("no empty ground beyond its end", [picture.x < frame.x, Math.round(picture.right)], [true, Math.round(frame.right)]);
+  at("fit").click();
+  same("all of it", Math.round(document.querySelector("#stage svg").getBoundingClientRect().width), Math.round(frame.width));
+}
+
 async function harm() {
   same("as text", fact("note").startsWith("</script><script>window.harmed = 1</script><img src=x"), true);
   same("what hides is shown", fact("note").endsWith("\\u{202e}"), true);

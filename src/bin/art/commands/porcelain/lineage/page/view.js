@@ -49,6 +49,11 @@ function makeView(stage) {
     if (scale < 0.55) {
       scale = 0.8;
       center(box);
+      // No more empty ground beside the picture than there must be.
+      const { width, height } = size(), across = stage.clientWidth - width * scale, down = stage.clientHeight - height * scale;
+      if (across < 0) left = clamp(left, across, 0);
+      if (down < 0) top = clamp(top, down, 0);
+      place();
     }
   }
 
