@@ -23,6 +23,7 @@ pub mod refs;
 pub mod run_id;
 pub mod span;
 pub mod store;
+pub mod uri;
 
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result};

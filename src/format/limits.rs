@@ -33,8 +33,8 @@ pub const PATH_LEN_MAX: usize = 4096;
 /// Longest target of a symlink, in bytes.
 pub const SYMLINK_LEN_MAX: usize = 4096;
 
-/// Longest URI or etag of a reference, in bytes.
-pub const URI_LEN_MAX: usize = 8192;
+/// Longest URI of a reference, and longest etag, in bytes.
+pub use crate::uri::URI_LEN_MAX;
 
 /// Longest record, in bytes, its newline included.
 pub const RECORD_LEN_MAX: usize = 64 << 10;

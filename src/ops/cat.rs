@@ -5,7 +5,7 @@ use std::io::Write;
 use crossbeam_channel::bounded;
 
 use crate::error::{Error, Result, damaged};
-use crate::format::manifest::{ChunkList, EntryKind, FileBody};
+use crate::format::manifest::{ChunkList, EntryKind, FileBody, Reference};
 use crate::format::path::EntryPath;
 use crate::id::FileDigest;
 use crate::name::Ref;
@@ -14,6 +14,7 @@ use crate::store::Store;
 
 use super::blocks::BlockReader;
 use super::entry::entry_at;
+use super::restore::reference::Target;
 
 /// Files up to this length are read and written by one thread.
 const SHORT_LEN_MAX: u64 = 1 << 20;
@@ -33,10 +34,21 @@ pub fn cat(store: &Store, reference: &Ref, path: &[u8], out: &mut dyn Write) -> 
         EntryKind::File(body) => write_file(store, &entry.path, body, out),
         EntryKind::Symlink(target) => Err(Error::refused(format!("cannot cat {}: it is a symlink to {}", quote(&path), quote(&target.0)))
             .hint("name the file that it points to")),
-        EntryKind::EmptyDir | EntryKind::Reference(_) => {
-            Err(Error::refused(format!("cannot cat {}: it is a reference, whose bytes are not in the store", quote(&path))))
-        }
+        EntryKind::EmptyDir => Ok(()),
+        EntryKind::Reference(to) => write_reference(&entry.path, to, out),
     }
+}
+
+/// Writes what a reference names, if it is a file of this computer that is as it was recorded:
+/// that is found out before anything is written, and once more.
+fn write_reference(path: &EntryPath, to: &Reference, out: &mut dyn Write) -> Result<()> {
+    let failed =
+        |why: String| Error::refused(format!("cannot cat {}, a reference to {}: {why}", quote(path.as_bytes()), quote(to.uri.as_bytes())));
+    let target = Target::of(to).map_err(failed)?;
+    for out in [&mut std::io::sink() as &mut dyn Write, out] {
+        target.copy(out).map_err(|e| Error::failed("cannot write to the output").because(e))?.map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Writes a file of a manifest.

@@ -26,6 +26,8 @@ pub struct EntryInfo {
     pub executable: bool,
     /// Where a symlink points, readable, or the URI of a reference.
     pub target: Option<String>,
+    /// The etag of a reference, where known.
+    pub etag: Option<String>,
 }
 
 /// A path in JSON: readable, and where it is not UTF-8 also percent-escaped.
@@ -48,10 +50,17 @@ impl ShownPath {
     }
 }
 
+impl EntryInfo {
+    /// Tells of an empty directory.
+    pub(super) fn empty_dir(path: &[u8]) -> EntryInfo {
+        let path = ShownPath::new(path);
+        EntryInfo { path, kind: "dir", size_bytes: None, digest: None, executable: false, target: None, etag: None }
+    }
+}
+
 impl From<&Entry> for EntryInfo {
     fn from(entry: &Entry) -> EntryInfo {
-        let path = ShownPath::new(entry.path.as_bytes());
-        let none = EntryInfo { path, kind: "dir", size_bytes: None, digest: None, executable: false, target: None };
+        let none = EntryInfo::empty_dir(entry.path.as_bytes());
         match &entry.kind {
             EntryKind::File(body) => EntryInfo {
                 kind: "file",
@@ -63,7 +72,8 @@ impl From<&Entry> for EntryInfo {
             EntryKind::Symlink(target) => EntryInfo { kind: "symlink", target: Some(ShownPath::new(&target.0).path), ..none },
             EntryKind::EmptyDir => none,
             EntryKind::Reference(to) => {
-                EntryInfo { kind: "reference", size_bytes: to.size_bytes, digest: to.digest, target: Some(to.uri.clone()), ..none }
+                let (target, etag) = (Some(to.uri.clone()), to.etag.clone());
+                EntryInfo { kind: "reference", size_bytes: to.size_bytes, digest: to.digest, target, etag, ..none }
             }
         }
     }

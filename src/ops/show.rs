@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::format::manifest::EntryKind;
 use crate::format::record::{GitState, Metadata, Time};
 use crate::id::{PageId, RecordId};
 use crate::name::{Name, Ref, Tag};
+use crate::ops::entry::EntryInfo;
 use crate::refs::history::{History, Meaning, Version};
 use crate::run_id::RunId;
 use crate::store::Store;
@@ -72,10 +74,39 @@ pub struct GitInfo {
     pub dirty: bool,
 }
 
+/// A version, with what it does not hold itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShowOutcome {
+    /// The version.
+    #[serde(flatten)]
+    pub version: VersionInfo,
+    /// Its references; none where its manifest cannot be read here.
+    pub references: Option<Vec<EntryInfo>>,
+}
+
 /// Finds a version and tells all that is known of it.
-pub fn show(store: &Store, reference: &Ref) -> Result<VersionInfo> {
+///
+/// Cost: what its record says, and a walk of its entries if some are no files.
+pub fn show(store: &Store, reference: &Ref) -> Result<ShowOutcome> {
     let found = store.resolve(reference)?;
-    version_info(store, &found.history, &found.version)
+    let version = version_info(store, &found.history, &found.version)?;
+    // A copy may hold the records alone.
+    let references = references(store, version.digest).ok();
+    Ok(ShowOutcome { version, references })
+}
+
+fn references(store: &Store, manifest: PageId) -> Result<Vec<EntryInfo>> {
+    let totals = store.read_manifest(manifest)?;
+    let mut references = Vec::new();
+    if totals.entry_count > totals.file_count {
+        for entry in store.entries(manifest)? {
+            let entry = entry?;
+            if matches!(entry.kind, EntryKind::Reference(_)) {
+                references.push(EntryInfo::from(&entry));
+            }
+        }
+    }
+    Ok(references)
 }
 
 /// Finds an artifact and tells all that is known of it as a whole. Fails where its metadata cannot be

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::EntryPath;
 use crate::ops::put::stat_cache::Reader;
 use crate::ops::restore::dest::Dest;
+use crate::ops::restore::reference::is_restorable;
 use crate::ops::restore::survey::{State, compare_all, extras};
 use crate::store::Store;
 use crate::store::resolve::Resolved;
@@ -16,6 +18,9 @@ use crate::store::resolve::Resolved;
 pub struct VerifyOutcome {
     /// Entries of the version that were compared.
     pub entry_count: u64,
+    /// References among them that were not compared: no digest of them is recorded, or they are not
+    /// in the directory and nothing of this computer.
+    pub unchecked_references: u64,
     /// What the directory lacks.
     pub missing: Vec<EntryPath>,
     /// What differs: the bytes, the kind, the target of a link, or the executable bit.
@@ -44,7 +49,8 @@ pub fn verify(store: &Store, context: &Context<'_>, found: &Resolved, dir: &Path
     compare_all(store, manifest, &[], &dest, &mut Reader::empty(), context, &mut |entry, state| {
         outcome.entry_count += 1;
         match state {
-            State::Same => {}
+            State::Missing if !is_restorable(&entry) => outcome.unchecked_references += 1,
+            State::Same => outcome.unchecked_references += u64::from(has_no_digest(&entry)),
             State::Missing => outcome.missing.push(entry.path),
             State::WrongMode | State::Differs(_) => outcome.changed.push(entry.path),
         }
@@ -52,4 +58,8 @@ pub fn verify(store: &Store, context: &Context<'_>, found: &Resolved, dir: &Path
     })?;
     outcome.extra = extras(store, manifest, dir, context)?.into_iter().map(|(path, _)| path).collect();
     Ok(outcome)
+}
+
+fn has_no_digest(entry: &Entry) -> bool {
+    matches!(&entry.kind, EntryKind::Reference(to) if to.digest.is_none())
 }

@@ -158,7 +158,7 @@ fn json_has_nodes_with_all_that_is_known_and_edges_between_their_ids() {
     };
     let (model, eval, uri) = (node("version", "artifact", "model"), node("run", "name", "eval"), node("reference", "uri", "s3://b/x"));
     let shown = lab.0.art(["show", "model", "--json"]).json();
-    for (field, value) in shown.as_object().unwrap() {
+    for (field, value) in shown.as_object().unwrap().iter().filter(|(field, _)| *field != "references") {
         assert_eq!(model[field], *value, "{field}");
     }
     for (field, value) in lab.0.art(["run", "show", "eval", "--json"]).json().as_object().unwrap() {

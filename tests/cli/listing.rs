@@ -105,6 +105,7 @@ fn show_tells_the_documented_fields_in_order() {
         "expires_at",
         "deleted",
         "contested",
+        "references",
     ];
     let at: Vec<usize> = fields.iter().map(|field| json.find(&format!("\"{field}\":")).unwrap()).collect();
     assert!(at.is_sorted(), "{json}");

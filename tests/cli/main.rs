@@ -23,6 +23,7 @@ mod plumbing;
 mod prune;
 mod pull;
 mod push;
+mod references;
 mod repair;
 mod resolve;
 mod rm;

@@ -227,7 +227,7 @@ fn what_is_too_long_for_a_record_is_refused_with_its_limit() {
         (&["run", "start", "--name", &name], "its name is longer than 1 KiB"),
         (&["use", "--ref", &uri, "--run", id.trim()], "its URI is longer than 8 KiB"),
     ] {
-        assert_eq!(env.art(args).failed(2), format!("error: cannot write the record: {wrong}\n"));
+        assert!(env.art(args).failed(2).ends_with(&format!(": {wrong}\n")), "{wrong}");
     }
     assert_eq!(env.art(["run", "exec", "--name", &name, "--", "touch", "done"]).code, Some(2));
     assert!(!env.project().join("done").exists(), "what cannot be recorded is not run");

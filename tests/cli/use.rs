@@ -36,6 +36,7 @@ fn what_was_never_stored_is_used_by_its_uri() {
     assert_eq!(*reference, json!({"uri": "s3://b/k?x=1", "digest": digest, "size_bytes": 7, "as": "raw"}));
     assert!(env.art(["run", "show", "t"]).done().contains("used         s3://b/k?x=1 as raw (not stored, 7 B)"));
     assert!(env.art(["use", "--ref", "s3://b", "--digest", "ab", "--run", &id]).failed(2).contains("bad digest"));
+    assert!(!env.art(["use", "--ref", "https://me:hunter2@host/x", "--run", &id]).failed(1).contains("hunter2"));
 }
 
 #[test]

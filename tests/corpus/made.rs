@@ -30,6 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Seeds)> {
         ("ref", refs()),
         ("path", paths()),
         ("query", queries()),
+        ("uri", uris()),
         ("decode", blocks()),
         ("encode", raw_blocks()),
     ]
@@ -284,6 +285,20 @@ fn queries() -> Seeds {
         ("good-rest", "git.dirty:true run:* files<1e3 digest:ab metadata.n=-1.5e-3"),
         ("bad-key", "metdata.acc>0.9"),
         ("bad-quote", "tag:\"prod"),
+    ];
+    all.map(|(name, text)| (name, text.into())).into()
+}
+
+fn uris() -> Seeds {
+    let all: [(&str, &str); 8] = [
+        ("good-file", "file:///data/a%20b/%ff%2e"),
+        ("good-local", "file://localhost/x//./y/"),
+        ("good-key", "s3://bucket/year=2024/part.csv"),
+        ("good-web", "https://host/my%20file.csv?v=3#top"),
+        ("good-up", "file:///a/%2e%2e/b"),
+        ("bad-user", "https://me:secret@host/x"),
+        ("bad-signed", "https://host/x?a=1&X-Amz-Signature=0123"),
+        ("bad-path", "data/x.csv"),
     ];
     all.map(|(name, text)| (name, text.into())).into()
 }

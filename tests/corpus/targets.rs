@@ -1,6 +1,10 @@
 //! What must hold for any bytes: one function a kind of object, which panics if it does not, and
 //! says whether the bytes were taken. The fuzzers of `tests/fuzz/` and an ordinary test run them.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use artstore::chunk::compress::{Codec, Decoder, Encoder};
 use artstore::codec;
 use artstore::format::limits::{
@@ -18,12 +22,13 @@ use artstore::name::{Alias, Name, Ref, Tag};
 use artstore::ops::find::SortKey;
 use artstore::ops::find::query::Query;
 use artstore::quote::escape;
+use artstore::uri;
 
 /// A property of any bytes; returns whether they were taken.
 pub(crate) type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name, which is that of its fuzzer and of its folder of seeds.
-pub(crate) const TARGETS: [(&str, Target); 11] = [
+pub(crate) const TARGETS: [(&str, Target); 12] = [
     ("trailer", trailer),
     ("block_header", block_header),
     ("table", table),
@@ -33,6 +38,7 @@ pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("ref", reference),
     ("path", path),
     ("query", query),
+    ("uri", uri),
     ("decode", decode),
     ("encode", encode),
 ];
@@ -235,6 +241,21 @@ fn query(data: &[u8]) -> bool {
     let Ok(read) = text.parse::<Query>() else { return false };
     assert_eq!(read.to_string().parse::<Query>().expect("what is shown can be typed"), read);
     true
+}
+
+/// The URI of a reference, and the file that it names.
+fn uri(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let _ = uri::base_name(text);
+    if let Some(Ok(path)) = uri::file_path(text) {
+        let bytes = path.as_os_str().as_bytes();
+        assert!(bytes.starts_with(b"/") && !bytes.contains(&0) && !bytes.split(|byte| *byte == b'/').any(|part| part == b".."));
+        let again = uri::joined("file:///", Path::new(OsStr::from_bytes(&bytes[1..])));
+        assert_eq!(uri::file_path(&again).expect("a file").expect("a path").as_os_str().as_bytes(), bytes);
+    }
+    let taken = uri::check(text).is_ok();
+    assert!(!taken || data.len() <= URI_LEN_MAX && !text.chars().any(char::is_control) && uri::scheme(text).is_some());
+    taken
 }
 
 /// The path of an entry, and where a link there leads: a byte parts the path from the target.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use artstore::format::manifest::{
-    ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, FileBody, Index, Page, PageType,
+    ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, FileBody, Index, Page, PageType, Reference,
 };
 use artstore::format::pack::PackClass;
 use artstore::id::{ChunkId, FileDigest, PageId};
@@ -283,11 +283,94 @@ fn more_than_any_disk_holds_leaves_nothing_behind() {
     enemy.is_refused(&[1, 5, 7], "a file of exabytes");
 }
 
+/// A reference to what the enemy says has these bytes.
+fn reference(at: &str, uri: &str, bytes: &[u8], size_bytes: Option<u64>) -> Entry {
+    let kind = EntryKind::Reference(Reference { uri: uri.to_owned(), digest: Some(FileDigest::of(bytes)), size_bytes, etag: None });
+    Entry { path: path(at), kind }
+}
+
+#[test]
+fn references_give_out_nothing_but_what_was_recorded() {
+    let enemy = Enemy::new();
+    let outside = enemy.project.outside();
+    let uri = |name: &str| format!("file://{}/{name}", outside.display());
+    std::fs::write(outside.join("secret"), "hunter2").unwrap();
+    std::fs::create_dir(outside.join("dir")).unwrap();
+    std::os::unix::fs::symlink("secret", outside.join("link")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(outside.join("fifo")).status().unwrap().success());
+    let len = std::fs::metadata("/etc/passwd").unwrap().len();
+    let cases = [
+        ("file:///etc/passwd".to_owned(), Some(len), "it has changed"),
+        ("file:///etc/passwd".to_owned(), Some(7), "it has changed"),
+        ("file:///etc/passwd".to_owned(), None, "no digest and size"),
+        (uri("secret"), Some(7), "it has changed"),
+        (uri("link"), Some(7), "it has changed"),
+        (uri("none"), Some(7), "it is not there"),
+        (uri("secret/below"), Some(7), "it is not there"),
+        (uri("dir"), Some(7), "it is not a file"),
+        (uri("fifo"), Some(7), "it is not a file"),
+        ("file:///dev/zero".to_owned(), Some(0), "it is not a file"),
+        ("file:///dev/stdin".to_owned(), Some(7), "it "),
+        ("file:///proc/self/environ".to_owned(), Some(0), "it has changed"),
+        (uri("../outside/secret"), Some(7), "`..`"),
+        (uri("%2e%2e/secret"), Some(7), "`..`"),
+        ("file://host/etc/passwd".to_owned(), Some(7), "absolute path"),
+        ("file:etc/passwd".to_owned(), Some(7), "absolute path"),
+        ("file:///etc/passwd%00".to_owned(), Some(7), "hex digits"),
+        ("file:///etc/passwd?x".to_owned(), Some(7), "%3F"),
+        ("/etc/passwd".to_owned(), Some(7), "not on this computer"),
+        ("https://me:hunter2@host/\x1b[31m".to_owned(), Some(u64::MAX), "not on this computer"),
+    ];
+    for (number, (uri, size_bytes, why)) in cases.iter().enumerate() {
+        let enemy = Enemy::new();
+        enemy.version(enemy.page(&manifest(vec![file("stored"), reference("x", uri, b"expected", *size_bytes)])));
+        enemy.is_refused(&[1], uri);
+        let told = enemy.project.art(["get", "evil", "new"]).fails(1).to_owned();
+        assert!(told.contains(why) && !told.contains('\x1b'), "{number} {uri}: {told}");
+        let cat = enemy.project.art(["cat", "evil", "x"]);
+        assert!(cat.fails(1).contains(why) && cat.stdout.is_empty(), "{number} {uri}: {cat:?}");
+        // What is in DEST stays, and nothing of the file comes there.
+        enemy.project.art(["get", "evil", "new", "--allow-missing-refs"]).ok();
+        assert_eq!(enemy.project.read("new/stored"), TEXT);
+        assert!(!enemy.project.path("new/x").exists(), "{uri}");
+    }
+}
+
+#[test]
+fn references_are_restored_through_no_link() {
+    let enemy = Enemy::new();
+    let project = &enemy.project;
+    std::fs::write(project.outside().join("source"), TEXT).unwrap();
+    let uri = format!("file://{}/source", project.outside().display());
+    let len = Some(TEXT.len() as u64);
+    enemy.version(enemy.page(&manifest(vec![reference("d/x", &uri, TEXT, len), reference("y", &uri, TEXT, len)])));
+    let elsewhere = project.outside().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("y"), "mine").unwrap();
+    project.write("out/z", "");
+    std::os::unix::fs::symlink(&elsewhere, project.path("out/d")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("y"), project.path("out/y")).unwrap();
+    project.art(["get", "evil", "out"]).fails(1);
+    project.art(["get", "evil", "out", "--force"]).ok();
+    assert_eq!((project.read("out/d/x"), project.read("out/y")), (TEXT.to_vec(), TEXT.to_vec()));
+    assert_eq!(crate::support::tree(&elsewhere).len(), 1);
+    assert_eq!(std::fs::read(elsewhere.join("y")).unwrap(), b"mine");
+}
+
 #[test]
 fn control_characters_are_escaped_when_shown() {
     let enemy = Enemy::new();
-    enemy.version(enemy.page(&manifest(vec![link("red\x1b[31m\x07", "a\x1b]0;title\x07")])));
-    for args in [&["ls", "evil:v0"][..], &["get", "evil", "out"], &["verify", "evil", "."], &["cat", "evil", "red\x1b[31m\x07"]] {
+    let uri = "s3://b/a\x1b[31m\x07";
+    enemy.version(enemy.page(&manifest(vec![link("red\x1b[31m\x07", "a\x1b]0;title\x07"), reference("ref\x1b[31m", uri, b"", None)])));
+    for args in [
+        &["ls", "evil:v0"][..],
+        &["show", "evil"],
+        &["diff", "evil", "."],
+        &["get", "evil", "out"],
+        &["verify", "evil", "."],
+        &["cat", "evil", "red\x1b[31m\x07"],
+        &["cat", "evil", "ref\x1b[31m"],
+    ] {
         let ran = enemy.project.art(args);
         assert!(!ran.stdout.contains(&0x1b) && !ran.stderr.contains('\x1b'), "{args:?}: {ran:?}");
     }

@@ -13,6 +13,7 @@ use crate::id::PageId;
 use crate::ops::entry::{EntryInfo, ShownPath};
 use crate::ops::put::stat_cache::Reader;
 use crate::ops::restore::dest::Dest;
+use crate::ops::restore::reference::is_restorable;
 use crate::ops::restore::survey::{Content, State, compare_all, content_of, extras};
 use crate::store::Store;
 
@@ -39,6 +40,8 @@ pub(in crate::ops) fn changes(
     compare_all(store, manifest, &wanted, &dest, &mut Reader::of_dir(store, dir), context, &mut |entry, state| {
         let there = match state {
             State::Same => return Ok(()),
+            // What no `get` restores is not missing.
+            State::Missing if !is_restorable(&entry) => return Ok(()),
             State::Missing => None,
             State::WrongMode => {
                 let side = Side::from(entry.clone());
@@ -61,8 +64,7 @@ pub(in crate::ops) fn changes(
 /// not empty, of which only what lies in it is listed.
 fn side_of(dir: &Path, path: &EntryPath, content: Content) -> Result<Option<Side>> {
     let place = dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
-    let none =
-        EntryInfo { path: ShownPath::new(path.as_bytes()), kind: "dir", size_bytes: None, digest: None, executable: false, target: None };
+    let none = EntryInfo::empty_dir(path.as_bytes());
     let link = if let Content::Symlink(target) = &content { Some(EntryKind::Symlink(Bytes(target.clone()))) } else { None };
     let info = match content {
         Content::File(digest) => {

@@ -63,6 +63,7 @@ mod tests {
             digest: Some(blake3::hash(content.as_bytes()).into()),
             executable: false,
             target: None,
+            etag: None,
         };
         Some(Side { path: EntryPath::new(path).unwrap(), info, kind: None })
     }

@@ -21,6 +21,8 @@ pub(super) enum Item {
     Found(Found, usize),
     /// A file that is read from a stream.
     Stream(EntryPath),
+    /// A reference that is recorded as it was given.
+    Listed(Entry),
     /// Taken over from the base.
     Base(Entry),
     /// A page taken over from the base, with all below it.
@@ -31,6 +33,7 @@ pub(super) enum Item {
 pub(super) struct Merge<'a> {
     sources: Vec<Ahead<SourceWalk<'a>>>,
     stream: Option<EntryPath>,
+    listed: VecDeque<Entry>,
     base: Option<BaseWalk<'a>>,
     removed: Vec<EntryPath>,
     removed_any: Vec<bool>,
@@ -40,6 +43,14 @@ pub(super) struct Merge<'a> {
     /// Whether a single walk is all there is: it can neither repeat a path nor use a file as a
     /// directory.
     is_single: bool,
+}
+
+/// What the next thing that is given comes from.
+#[derive(Clone, Copy)]
+enum From {
+    Source(usize),
+    Stream,
+    Listed,
 }
 
 /// An iterator whose next item can be looked at, and which can be had back.
@@ -71,7 +82,7 @@ impl Item {
         match self {
             Item::Found(found, _) => &found.path,
             Item::Stream(path) => path,
-            Item::Base(entry) => &entry.path,
+            Item::Base(entry) | Item::Listed(entry) => &entry.path,
             Item::BasePage(subtree) => &subtree.child.first,
         }
     }
@@ -89,7 +100,7 @@ impl Item {
         match self {
             Item::Found(found, _) => found.kind == super::walk::FoundKind::EmptyDir,
             Item::Base(entry) => entry.kind == EntryKind::EmptyDir,
-            Item::Stream(_) | Item::BasePage(_) => false,
+            Item::Stream(_) | Item::Listed(_) | Item::BasePage(_) => false,
         }
     }
 }
@@ -98,14 +109,16 @@ impl<'a> Merge<'a> {
     pub(super) fn new(
         sources: Vec<SourceWalk<'a>>,
         stream: Option<EntryPath>,
+        listed: Vec<Entry>,
         base: Option<BaseWalk<'a>>,
         removed: &[EntryPath],
     ) -> Merge<'a> {
-        let is_single = sources.len() + usize::from(stream.is_some()) <= 1 && base.is_none();
+        let is_single = sources.len() + usize::from(stream.is_some()) <= 1 && listed.is_empty() && base.is_none();
         Merge {
             is_single,
             sources: sources.into_iter().map(Ahead::new).collect(),
             stream,
+            listed: listed.into(),
             base,
             removed: removed.to_vec(),
             removed_any: vec![false; removed.len()],
@@ -119,28 +132,30 @@ impl<'a> Merge<'a> {
         self.removed.iter().zip(&self.removed_any).filter(|(_, any)| !**any).map(|(path, _)| path).collect()
     }
 
-    /// Takes the least of all sources; of equal paths the base's is dropped.
+    /// Takes the least of all that is given and the base; of equal paths the base's is dropped.
     fn take_least(&mut self) -> Result<Option<Item>> {
-        let mut least: Option<(EntryPath, usize)> = None;
+        let mut least: Option<(EntryPath, From)> = None;
+        let mut consider = |path: &EntryPath, from| {
+            if least.as_ref().is_none_or(|(least, _)| path < least) {
+                least = Some((path.clone(), from));
+            }
+        };
         for (number, source) in self.sources.iter_mut().enumerate() {
-            if let Some(Ok(found)) = source.peek() {
-                if least.as_ref().is_none_or(|(path, _)| found.path < *path) {
-                    least = Some((found.path.clone(), number));
-                }
-            } else if let Some(Err(_)) = source.peek() {
-                return source.next().transpose().map(|_| None);
+            match source.peek() {
+                Some(Ok(found)) => consider(&found.path, From::Source(number)),
+                Some(Err(_)) => return source.next().transpose().map(|_| None),
+                None => {}
             }
         }
-        let stream_first = self.stream.as_ref().is_some_and(|path| least.as_ref().is_none_or(|(other, _)| path < other));
-        let given = if stream_first { self.stream.as_ref() } else { least.as_ref().map(|(path, _)| path) };
-        if let Some(base) = self.take_base(given.cloned().as_ref())? {
+        self.stream.iter().for_each(|path| consider(path, From::Stream));
+        self.listed.front().into_iter().for_each(|entry| consider(&entry.path, From::Listed));
+        if let Some(base) = self.take_base(least.as_ref().map(|(path, _)| path))? {
             return Ok(Some(base));
         }
-        if stream_first {
-            return Ok(self.stream.take().map(Item::Stream));
-        }
         match least {
-            Some((_, number)) => Ok(self.sources[number].next().transpose()?.map(|found| Item::Found(found, number))),
+            Some((_, From::Source(number))) => Ok(self.sources[number].next().transpose()?.map(|found| Item::Found(found, number))),
+            Some((_, From::Stream)) => Ok(self.stream.take().map(Item::Stream)),
+            Some((_, From::Listed)) => Ok(self.listed.pop_front().map(Item::Listed)),
             None => Ok(None),
         }
     }

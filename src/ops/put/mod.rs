@@ -10,6 +10,7 @@ mod pack;
 mod pipeline;
 mod read;
 pub(in crate::ops) mod record;
+mod reference;
 pub(in crate::ops) mod stat_cache;
 pub(in crate::ops) mod walk;
 
@@ -34,6 +35,7 @@ use crate::store::session::Session;
 use base::Base;
 use pipeline::Stored;
 use record::{Content, Origin, Recorded};
+pub use reference::GivenReference;
 pub use walk::LeftOut;
 
 /// How often a put starts over because what it builds on has moved.
@@ -62,6 +64,8 @@ pub struct PutOptions {
     pub sources: Vec<PathBuf>,
     /// The entry under which the caller's stream is stored, if there is one.
     pub stream: Option<EntryPath>,
+    /// What is recorded by its URI and not stored.
+    pub references: Vec<GivenReference>,
     /// Aliases to set to the version.
     pub aliases: Vec<Alias>,
     /// Labels.
@@ -95,6 +99,8 @@ pub struct PutOutcome {
     pub unchanged: bool,
     /// Bytes of the packs that were written.
     pub new_bytes: u64,
+    /// References that were recorded, those that the version took over not included.
+    pub references: u64,
     /// What was left out.
     pub left_out: LeftOut,
 }
@@ -107,6 +113,7 @@ impl PutOptions {
             artifact_type: None,
             sources: Vec::new(),
             stream: None,
+            references: Vec::new(),
             aliases: Vec::new(),
             tags: Vec::new(),
             description: None,
@@ -130,7 +137,8 @@ pub type Stream = Box<dyn Read + Send>;
 ///
 /// Cost: an unchanged file costs a look at its times, a changed one is read once.
 pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: Option<Stream>) -> Result<PutOutcome> {
-    if options.sources.is_empty() && options.stream.is_none() && options.onto.is_none() {
+    let is_empty = options.sources.is_empty() && options.stream.is_none() && options.references.is_empty();
+    if is_empty && options.onto.is_none() {
         return Err(Error::usage("cannot store a version of nothing").hint("give a file or a directory, or `-` for standard input"));
     }
     check_description(options.description.as_deref())?;
@@ -179,10 +187,11 @@ fn attempt(
     for cache in stored.caches {
         cache.finish(stored.manifest)?;
     }
-    let Stored { manifest, file_count, size_bytes, left_out, .. } = stored;
+    let Stored { manifest, file_count, size_bytes, references, left_out, .. } = stored;
     let content = Content { manifest, file_count, size_bytes, metadata, metadata_pages, stored_bytes };
     let origin = base.as_ref().map_or(Origin::Nothing, |base| Origin::Draft(&base.version));
-    conclude(session, context, options, content, origin, left_out)
+    let outcome = conclude(session, context, options, content, origin, left_out)?;
+    Ok(outcome.map(|outcome| PutOutcome { references, ..outcome }))
 }
 
 /// Records what is stored, and tells of it; none if what it builds on has moved meanwhile.
@@ -203,5 +212,5 @@ pub(in crate::ops) fn conclude(
     let version =
         history.version(id).ok_or_else(|| Error::failed("cannot find the version that was just stored").hint("run `art fsck`"))?;
     let version = version_info(store, &history, version)?;
-    Ok(Some(PutOutcome { version, unchanged, new_bytes, left_out }))
+    Ok(Some(PutOutcome { version, unchanged, new_bytes, references: 0, left_out }))
 }

@@ -14,6 +14,7 @@ use super::gather::Gatherer;
 use super::merge::{Item, Merge};
 use super::pack::{self, BlockSink, Pending};
 use super::read::{ItemReader, Job, Piece, Pool, Stopped};
+use super::reference::References;
 use super::stat_cache::{self, Row};
 use super::walk::{FoundKind, LeftOut, SourceWalk, below};
 use super::{PutOptions, Stream};
@@ -43,6 +44,8 @@ pub(super) struct Stored {
     pub(super) data_bytes: u64,
     /// The next stat caches.
     pub(super) caches: Vec<stat_cache::Writer>,
+    /// References that were given, one for each file of a directory.
+    pub(super) references: u64,
     pub(super) left_out: LeftOut,
 }
 
@@ -50,6 +53,7 @@ pub(super) struct Stored {
 #[derive(Default)]
 struct Walked {
     left_out: LeftOut,
+    references: u64,
     /// Files in pages of the base that were taken over whole.
     kept_files: u64,
 }
@@ -85,10 +89,18 @@ pub(super) fn store_entries<'a>(
         }
     };
     let base = base.map(|base| base.walk(store)).transpose()?;
-    let merge = Merge::new(walks, options.stream.clone(), base, &options.remove);
+    let References { listed, walks: referenced, local: references } = References::new(store, options, context)?;
+    walks.extend(referenced);
+    let merge = Merge::new(walks, options.stream.clone(), listed, base, &options.remove);
     let pool = Pool::new();
-    let reader =
-        ItemReader { context, pool: pool.clone(), opened_at: session.disk().file_system_time()?, margins: &margins, is_here: &is_known };
+    let reader = ItemReader {
+        context,
+        pool: pool.clone(),
+        opened_at: session.disk().file_system_time()?,
+        margins: &margins,
+        references: &references,
+        is_here: &is_known,
+    };
     let pending = Pending::default();
 
     let threads = context.threads.max(1);
@@ -125,7 +137,7 @@ pub(super) fn store_entries<'a>(
         let walked = join(walker);
         let read = readers.into_iter().map(join).fold(Ok(()), Result::and);
         let packed = stages.into_iter().map(join).fold(Ok(()), Result::and);
-        let Walked { left_out, kept_files } = walked?;
+        let Walked { left_out, references, kept_files } = walked?;
         read?;
         packed?;
         let (mut manifest, caches) = gathered?.ok_or_else(|| Error::failed("cannot store the version: a stage of the pipeline stopped"))?;
@@ -133,7 +145,7 @@ pub(super) fn store_entries<'a>(
         let Manifest { file_count, size_bytes, .. } = manifest;
         let manifest = pages.put(&Page::Manifest(manifest))?;
         let caches = caches.into_iter().flatten().collect();
-        Ok(Stored { manifest, file_count, size_bytes, data_bytes: pending.published_bytes(), caches, left_out })
+        Ok(Stored { manifest, file_count, size_bytes, data_bytes: pending.published_bytes(), caches, references, left_out })
     })
 }
 
@@ -154,10 +166,16 @@ fn hand_out(
         order.send(pieces).map_err(|_| Stopped)?;
         jobs.send(job).map_err(|_| Stopped)
     };
+    let mut references = 0;
     for item in merge.by_ref() {
         let item = item?;
+        references += u64::from(match &item {
+            Item::Listed(_) => true,
+            Item::Found(_, source) => *source >= caches.len() && is_file(&item),
+            _ => false,
+        });
         let cached = match &item {
-            Item::Found(found, source) if is_file(&item) => caches[*source].find(below(&found.path, at)),
+            Item::Found(found, source) if is_file(&item) => caches.get_mut(*source).and_then(|cache| cache.find(below(&found.path, at))),
             _ => None,
         };
         items.push((item, cached));
@@ -176,14 +194,14 @@ fn hand_out(
     let _ = hand(&mut items);
     context.progress.all_expected();
     let kept_files = merge.kept_files();
-    Ok(Walked { left_out: merge.left_out(), kept_files })
+    Ok(Walked { left_out: merge.left_out(), references, kept_files })
 }
 
 fn is_file(item: &Item) -> bool {
     match item {
         Item::Found(found, _) => matches!(found.kind, FoundKind::File { .. }),
         Item::Stream(_) => true,
-        Item::Base(_) | Item::BasePage(_) => false,
+        Item::Listed(_) | Item::Base(_) | Item::BasePage(_) => false,
     }
 }
 

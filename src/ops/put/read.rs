@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::fs::{Mode, OFlags};
 
 use super::merge::Item;
+use super::reference::{self, LocalReference};
 use super::stat_cache::{Row, Stat};
 use super::walk::{Found, FoundKind};
 use crate::chunk::cut::{CHUNK_LEN_MAX, next_cut};
@@ -85,6 +86,8 @@ pub(super) struct ItemReader<'a> {
     pub(super) opened_at: SystemTime,
     /// For each source, how far back times must lie to be believed.
     pub(super) margins: &'a [Duration],
+    /// What files of the sources after those with margins are recorded as, and not stored.
+    pub(super) references: &'a [LocalReference],
     /// Whether the chunks of a file that did not change may be relied on.
     pub(super) is_here: &'a (dyn Fn(usize, &Row) -> Result<bool> + Sync),
 }
@@ -138,7 +141,7 @@ impl ItemReader<'_> {
         let all = || -> Result<(), ReadError> {
             for (item, cached) in job.items {
                 match item {
-                    Item::Base(entry) => output.mark(Mark::Known { path: entry.path, kind: entry.kind, cache: None }),
+                    Item::Base(entry) | Item::Listed(entry) => output.mark(Mark::Known { path: entry.path, kind: entry.kind, cache: None }),
                     Item::BasePage(subtree) => output.mark(Mark::Page(subtree)),
                     Item::Found(found, source) => self.found(found, source, cached, &mut output)?,
                     Item::Stream(path) => self.stream(path, stream(), &mut output)?,
@@ -184,7 +187,31 @@ impl ItemReader<'_> {
                 return Ok(());
             }
         }
-        self.file(found, source, through_link, output)
+        match source.checked_sub(self.margins.len()).and_then(|at| self.references.get(at)) {
+            Some(reference) => self.reference(found, reference, through_link, output),
+            None => self.file(found, source, through_link, output),
+        }
+    }
+
+    /// Hashes a file that is recorded and not stored.
+    fn reference(&self, found: Found, reference: &LocalReference, through_link: bool, output: &mut Output<'_>) -> Result<(), ReadError> {
+        for _ in 0..2 {
+            let mut file = open(&found.disk_path, through_link)?;
+            let before = stat(&file, &found.disk_path)?;
+            if !before.is_file() {
+                break;
+            }
+            self.context.progress.expect(0, before.len());
+            let (size_bytes, digest) = reference::hash(&mut file).map_err(|e| Error::io("read", &found.disk_path, e))?;
+            let after = stat(&file, &found.disk_path)?;
+            if size_bytes == after.len() && Stat::of(&before) == Stat::of(&after) {
+                self.context.progress.advance(1, size_bytes);
+                let kind = reference.entry_kind(&found.disk_path, size_bytes, digest)?;
+                output.mark(Mark::Known { path: found.path, kind, cache: None });
+                return Ok(());
+            }
+        }
+        Err(changes(&found.disk_path).into())
     }
 
     fn file(&self, found: Found, source: usize, through_link: bool, output: &mut Output<'_>) -> Result<(), ReadError> {
@@ -211,9 +238,7 @@ impl ItemReader<'_> {
             file = open(&found.disk_path, through_link)?;
             before = stat(&file, &found.disk_path)?;
         }
-        Err(Error::failed(format!("cannot store {}: it changes while it is read", quote_path(&found.disk_path)))
-            .hint("stop what writes to it, or store a copy of it; nothing was stored")
-            .into())
+        Err(changes(&found.disk_path).into())
     }
 
     fn stream(&self, path: EntryPath, stream: Option<Box<dyn Read + Send>>, output: &mut Output<'_>) -> Result<(), ReadError> {
@@ -273,6 +298,11 @@ impl ItemReader<'_> {
             room = READ_LEN;
         }
     }
+}
+
+fn changes(path: &Path) -> Error {
+    Error::failed(format!("cannot store {}: it changes while it is read", quote_path(path)))
+        .hint("stop what writes to it, or store a copy of it; nothing was stored")
 }
 
 /// Reads until the buffer has `len` bytes; returns whether the source has ended.

@@ -82,11 +82,24 @@ enum ChildKind {
 }
 
 impl<'a> SourceWalk<'a> {
-    /// Begins the walk of a file or directory; `prefix` stands before all entry paths.
+    /// Begins the walk of a file or directory.
     pub(in crate::ops) fn new(source: &Path, project: &Path, options: &PutOptions, context: &'a Context<'a>) -> Result<SourceWalk<'a>> {
+        let prefix = options.at.as_ref().map(|at| at.as_bytes().to_vec()).unwrap_or_default();
+        let name = source.file_name().filter(|_| !source.is_dir()).map(|name| join(&prefix, name.as_bytes()));
+        SourceWalk::to(source, project, options, name.unwrap_or(prefix), context)
+    }
+
+    /// Begins the walk of a file that becomes the entry `place`, or of a directory whose contents go
+    /// below `place`, which may be empty.
+    pub(super) fn to(
+        source: &Path,
+        project: &Path,
+        options: &PutOptions,
+        place: Vec<u8>,
+        context: &'a Context<'a>,
+    ) -> Result<SourceWalk<'a>> {
         let meta = fs::metadata(source).map_err(|e| Error::io("read", source, e)).map_err(not_found_kind)?;
         let root = source.canonicalize().map_err(|e| Error::io("read", source, e))?;
-        let prefix = options.at.as_ref().map(|at| at.as_bytes().to_vec()).unwrap_or_default();
         let mut walk = SourceWalk {
             context,
             links: options.links,
@@ -104,8 +117,8 @@ impl<'a> SourceWalk<'a> {
             }
             let project = project.canonicalize().unwrap_or_else(|_| project.to_owned());
             let rules = IgnoreRules::new(&project, &root, &options.ignore, !options.no_ignore)?;
-            let place = (meta.dev(), meta.ino());
-            let mut frame = Frame { prefix, rules, children: Vec::new().into_iter(), place };
+            let device = (meta.dev(), meta.ino());
+            let mut frame = Frame { prefix: place, rules, children: Vec::new().into_iter(), place: device };
             frame.children = walk.list(&root, &frame)?.into_iter();
             if frame.children.len() == 0 && !frame.prefix.is_empty() {
                 let path = EntryPath::new(frame.prefix.clone()).map_err(|why| bad_path(source, why))?;
@@ -114,8 +127,7 @@ impl<'a> SourceWalk<'a> {
                 walk.frames.push(frame);
             }
         } else if meta.is_file() {
-            let name = source.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-            let path = EntryPath::new(join(&prefix, &name)).map_err(|why| bad_path(source, why))?;
+            let path = EntryPath::new(place).map_err(|why| bad_path(source, why))?;
             walk.single = Some(Found { path, disk_path: source.to_owned(), kind: FoundKind::File { through_link: true } });
         } else {
             return Err(Error::usage(format!("cannot store {}: it is neither a file nor a directory", quote_path(source)))

@@ -3,9 +3,11 @@
 //! Somebody's work is never overwritten or removed: a file in the way whose bytes no version of
 //! the artifact holds stops the whole restore before anything is written, unless forced.
 
+mod clear;
 pub(in crate::ops) mod dest;
 mod fill;
 mod place;
+pub(in crate::ops) mod reference;
 pub(in crate::ops) mod survey;
 
 use std::collections::{BTreeSet, HashSet};
@@ -19,7 +21,6 @@ use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::{EntryPath, link_stays_inside};
 use crate::lock;
 use crate::ops::put::stat_cache::Reader;
-use crate::ops::put::walk::FoundKind;
 use crate::quote::{quote, quote_path};
 use crate::refs::history::Version;
 use crate::store::Store;
@@ -27,10 +28,15 @@ use crate::store::resolve::Resolved;
 use dest::{Dest, There, temp_beside};
 use fill::{Filler, Mode};
 use place::{PARTIAL_PREFIX, check_dest, folding, sweep_partial};
-use survey::{Content, Obstacle, State, compare_all, content_of, extras, is_wanted, obstacles, unknown};
+pub use reference::LackingReference;
+use reference::lacking;
+use survey::{Content, Obstacle, State, compare_all, is_wanted, obstacles};
 
 /// Where the numbers of links' temporary names begin, far beyond those of files.
 const LINK_NUMBERS: u64 = 1 << 48;
+
+/// The same of references.
+const REFERENCE_NUMBERS: u64 = 1 << 49;
 
 /// What to restore, and what may be overwritten.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +51,8 @@ pub struct RestoreOptions {
     pub unsafe_links: bool,
     /// Whether to change nothing and only tell what would be done.
     pub dry_run: bool,
+    /// Whether to restore the rest if there are references that cannot be restored.
+    pub allow_missing_references: bool,
 }
 
 /// What a restore has done, or would do.
@@ -58,6 +66,11 @@ pub struct RestoreOutcome {
     pub size_bytes: u64,
     /// Files that were written.
     pub restored_files: u64,
+    /// References to files of this computer that were restored.
+    pub restored_references: u64,
+    /// References that cannot be restored. If there is any, and they are not allowed for, nothing
+    /// was done.
+    pub lacking: Vec<LackingReference>,
     /// What was written, if it was a dry run.
     pub restored: Vec<EntryPath>,
     /// What was removed, because the version does not have it.
@@ -116,12 +129,24 @@ impl Restore<'_> {
     /// Fills a directory beside DEST and renames it.
     fn fill_new(&self, dest: &Path) -> Result<RestoreOutcome> {
         let mut outcome = RestoreOutcome { path: dest.to_owned(), ..RestoreOutcome::default() };
+        // Only where something is no file are there references to look at.
+        let manifest = self.store.read_manifest(self.found.version.record.manifest)?;
+        if manifest.entry_count > manifest.file_count {
+            for entry in self.entries()? {
+                outcome.lacking.extend(lacking(&entry?));
+            }
+        }
+        if self.gives_up(&outcome) {
+            return Ok(outcome);
+        }
         if self.options.dry_run {
             for entry in self.entries()? {
                 let entry = entry?;
                 outcome.count(&entry);
                 outcome.restored_files += u64::from(entry.file().is_some());
-                outcome.restored.push(entry.path);
+                if !outcome.is_lacking(&entry.path) {
+                    outcome.restored.push(entry.path);
+                }
             }
             return Ok(outcome);
         }
@@ -155,7 +180,10 @@ impl Restore<'_> {
                     self.check_link(&entry.path, &target.0)?;
                     links += 1;
                 }
-                EntryKind::Reference(reference) => self.leave_out(&entry.path, &reference.uri),
+                EntryKind::Reference(to) => {
+                    let temp = entry.path.clone();
+                    self.restore_reference(&mut here, &entry.path, to, &temp, &mut outcome)?;
+                }
             }
         }
         filler.flush()?;
@@ -190,6 +218,12 @@ impl Restore<'_> {
             if entry.kind == EntryKind::EmptyDir {
                 empty_dirs.insert(entry.path.as_bytes().to_vec());
             }
+            let lacking = if state == State::Same { None } else { lacking(&entry) };
+            if let Some(lacking) = lacking {
+                outcome.lacking.push(lacking);
+                states.push(Todo::Keep);
+                return Ok(());
+            }
             let dir = entry.path.split_name().0;
             if dirs.last().is_none_or(|last| last != dir) && !dirs.contains(dir) {
                 dirs.insert(dir.to_vec());
@@ -208,6 +242,9 @@ impl Restore<'_> {
             });
             Ok(())
         })?;
+        if self.gives_up(&outcome) {
+            return Ok(outcome);
+        }
         let mut extra = if self.options.exact { self.find_extras(path, &root)? } else { Vec::new() };
         differing.extend(blocking.iter().map(|obstacle| (obstacle.path.clone(), obstacle.content.clone())));
         outcome.in_the_way = self.in_the_way(differing.iter().chain(&extra))?;
@@ -234,7 +271,7 @@ impl Restore<'_> {
         let mut filler = Filler::new(self.store, root, self.context, Mode::InUse);
         let mut here = root.again()?;
         let mut links = HashSet::new();
-        for (entry, todo) in self.entries()?.zip(states) {
+        for (number, (entry, todo)) in (0..).zip(self.entries()?.zip(states)) {
             let entry = entry?;
             if *todo == Todo::Keep {
                 continue;
@@ -260,29 +297,14 @@ impl Restore<'_> {
                 (EntryKind::Symlink(_), _) => {
                     links.insert(entry.path);
                 }
-                (EntryKind::Reference(reference), _) => self.leave_out(&entry.path, &reference.uri),
+                (EntryKind::Reference(to), _) => {
+                    let temp = temp_beside(&entry.path, REFERENCE_NUMBERS + number)?;
+                    self.restore_reference(&mut here, &entry.path, to, &temp, outcome)?;
+                }
             }
         }
         filler.flush()?;
         if links.is_empty() { Ok(()) } else { self.make_links(&mut here, &links) }
-    }
-
-    /// Removes what stands in the place of entries, which was judged before; returns the files.
-    fn clear(&self, here: &mut Dest, blocking: Vec<Obstacle>) -> Result<Vec<EntryPath>> {
-        let mut cleared = Vec::new();
-        for obstacle in blocking {
-            if obstacle.is_dir {
-                if !self.options.dry_run && !here.remove_empty_dir(obstacle.path.as_bytes())? {
-                    return Err(Error::failed(format!("cannot remove the directory {}", quote_path(&here.shown(&obstacle.path)))));
-                }
-                continue;
-            }
-            if !self.options.dry_run {
-                here.remove(&obstacle.path)?;
-            }
-            cleared.push(obstacle.path);
-        }
-        Ok(cleared)
     }
 
     fn make_links(&self, here: &mut Dest, only: &HashSet<EntryPath>) -> Result<()> {
@@ -298,57 +320,6 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn find_extras(&self, path: &Path, root: &Dest) -> Result<Vec<(EntryPath, Content)>> {
-        let mut here = root.again()?;
-        let found = extras(self.store, self.found.version.record.manifest, path, self.context)?;
-        let mut all = Vec::new();
-        for (path, kind) in found {
-            let content = if kind == FoundKind::EmptyDir { Content::Other } else { content_of(&mut here, &path, None)? };
-            all.push((path, content));
-        }
-        Ok(all)
-    }
-
-    /// Finds what no undeleted version of the artifact holds. An empty directory is nobody's work.
-    fn in_the_way<'c>(&self, differing: impl Iterator<Item = &'c (EntryPath, Content)> + Clone) -> Result<Vec<EntryPath>> {
-        if self.options.force {
-            return Ok(Vec::new());
-        }
-        let unknown = unknown(self.store, &self.found.history, differing.clone().map(|(_, content)| content.clone()))?;
-        let judged =
-            |(path, content): &&(EntryPath, Content)| *content != Content::Other && unknown.contains(content) && !dest::is_temp(path);
-        let unknown = differing.filter(judged);
-        // What stands where an entry belongs may be extra, too.
-        Ok(unknown.map(|(path, _)| path.clone()).collect::<BTreeSet<_>>().into_iter().collect())
-    }
-
-    /// Removes what is extra, and the directories that this empties, but for those that the
-    /// version has as empty ones.
-    fn remove(
-        &self,
-        here: &mut Dest,
-        extra: Vec<(EntryPath, Content)>,
-        empty_dirs: &HashSet<Vec<u8>>,
-        outcome: &mut RestoreOutcome,
-    ) -> Result<()> {
-        for (path, content) in extra {
-            if !self.options.dry_run {
-                if content != Content::Other {
-                    here.remove(&path)?;
-                } else if !here.remove_empty_dir(path.as_bytes())? {
-                    self.context.progress.warn(&format!("cannot remove {}: it is not empty", quote(path.as_bytes())));
-                    continue;
-                }
-                let mut dir = path.split_name().0;
-                while !dir.is_empty() && !empty_dirs.contains(dir) && here.remove_empty_dir(dir)? {
-                    dir = dir.iter().rposition(|&b| b == b'/').map_or(&[][..], |at| &dir[..at]);
-                }
-            }
-            outcome.removed.push(path);
-        }
-        Ok(())
-    }
-
     fn check_link(&self, path: &EntryPath, target: &[u8]) -> Result<()> {
         let depth = path.as_bytes().iter().filter(|&&b| b == b'/').count();
         if self.options.unsafe_links || link_stays_inside(depth, target) {
@@ -356,10 +327,6 @@ impl Restore<'_> {
         }
         Err(Error::damaged(format!("cannot restore the link {}: its target {} lies outside", quote(path.as_bytes()), quote(target)))
             .hint("`--unsafe-links` makes it all the same; make sure that you trust who stored it"))
-    }
-
-    fn leave_out(&self, path: &EntryPath, uri: &str) {
-        self.context.progress.warn(&format!("left out {}: it is a reference to {}", quote(path.as_bytes()), quote(uri.as_bytes())));
     }
 
     /// Refuses names that the file system of `dir` cannot keep apart, before anything is written.
@@ -395,6 +362,10 @@ enum Todo {
 }
 
 impl RestoreOutcome {
+    fn is_lacking(&self, path: &EntryPath) -> bool {
+        self.lacking.binary_search_by(|lacking| lacking.path.cmp(path)).is_ok()
+    }
+
     fn count(&mut self, entry: &Entry) {
         self.file_count += u64::from(entry.file().is_some());
         self.size_bytes += entry.kind.size_bytes();

@@ -129,7 +129,12 @@ fn state_of(dest: &mut Dest, entry: &Entry, known: Option<&Known>) -> Result<Sta
         }
         (EntryKind::Symlink(target), There::Symlink(there)) if target.0 == there => State::Same,
         (EntryKind::EmptyDir, There::Dir) => State::Same,
-        (EntryKind::Reference(_), _) => State::Same,
+        // Without a digest there is nothing to compare with.
+        (EntryKind::Reference(to), _) if to.digest.is_none() => State::Same,
+        (EntryKind::Reference(to), There::File(stat)) => match digest_of(dest, &entry.path, &stat, known)? {
+            digest if Some(digest) == to.digest => State::Same,
+            digest => State::Differs(Content::File(digest)),
+        },
         (_, There::File(stat)) => State::Differs(Content::File(digest_of(dest, &entry.path, &stat, known)?)),
         (_, There::Symlink(target)) => State::Differs(Content::Symlink(target)),
         (_, There::Dir | There::Special | There::Blocked) => State::Differs(Content::Other),

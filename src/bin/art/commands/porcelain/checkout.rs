@@ -31,6 +31,9 @@ pub(crate) struct CheckoutArgs {
     /// Make symlinks that point outside DEST
     #[arg(long)]
     unsafe_links: bool,
+    /// Restore the rest if there are references that cannot be restored here
+    #[arg(long)]
+    allow_missing_refs: bool,
 }
 
 pub(crate) fn run(args: &CheckoutArgs, setup: &Setup) -> Result<Exit> {
@@ -39,6 +42,7 @@ pub(crate) fn run(args: &CheckoutArgs, setup: &Setup) -> Result<Exit> {
         exact: true,
         force: args.force,
         unsafe_links: args.unsafe_links,
+        allow_missing_references: args.allow_missing_refs,
         dry_run: args.dry_run,
         ..RestoreOptions::default()
     };

@@ -40,6 +40,9 @@ pub(crate) struct GetArgs {
     /// Make symlinks that point outside DEST
     #[arg(long)]
     unsafe_links: bool,
+    /// Restore the rest if there are references that cannot be restored here
+    #[arg(long)]
+    allow_missing_refs: bool,
     /// Record that the run uses this version, once it is restored
     #[arg(long = "use")]
     records_use: bool,
@@ -54,7 +57,13 @@ pub(crate) struct GetArgs {
 pub(crate) fn run(args: &GetArgs, setup: &Setup) -> Result<Exit> {
     let reference: Ref = args.reference.parse()?;
     let prefixes = args.paths.iter().map(|path| entry_path(path)).collect::<artstore::Result<_>>()?;
-    let options = RestoreOptions { prefixes, force: args.force, unsafe_links: args.unsafe_links, ..RestoreOptions::default() };
+    let options = RestoreOptions {
+        prefixes,
+        force: args.force,
+        unsafe_links: args.unsafe_links,
+        allow_missing_references: args.allow_missing_refs,
+        ..RestoreOptions::default()
+    };
     let role = args.role.as_deref().map(str::parse).transpose()?;
     let store = setup.store()?;
     // Before anything is restored: a use that cannot be recorded must not come as a surprise.

@@ -20,6 +20,7 @@ pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod put;
+mod references;
 pub(crate) mod repair;
 pub(crate) mod resolve;
 mod restored;

@@ -13,6 +13,7 @@ use artstore::{Error, ErrorKind, Store};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::references;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::span;
@@ -29,7 +30,8 @@ Examples:
   art put training-data data/ --type dataset -m 'first export'
   art put model weights.bin --alias best --meta acc=0.93
   tar c . | art put backup -
-  art put training-data new.csv --onto training-data:latest --remove old.csv")]
+  art put training-data new.csv --onto training-data:latest --remove old.csv
+  art put corpus labels/ --ref s3://bucket/raw.tar=raw.tar --ref file:///mnt/scans=scans")]
 pub(crate) struct PutArgs {
     /// The artifact
     name: String,
@@ -72,6 +74,12 @@ pub(crate) struct PutArgs {
     /// Pass over `.artignore` files
     #[arg(long)]
     no_ignore: bool,
+    /// Record what lies elsewhere by its URI, as PATH
+    #[arg(long = "ref", value_name = "URI[=PATH]")]
+    refs: Vec<String>,
+    /// Record what the lines of F tell: objects with `uri`, and perhaps `path`, `digest`, `size_bytes`, `etag`
+    #[arg(long, value_name = "F")]
+    ref_file: Vec<PathBuf>,
     /// Store what links to outside point to
     #[arg(long, conflicts_with = "keep_links")]
     follow: bool,
@@ -90,13 +98,14 @@ pub(crate) struct PutArgs {
 }
 
 pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
-    let options = options(args)?;
+    let options = options(args, setup)?;
     let store = open(args, setup)?;
     let stream = options.stream.is_some().then(|| Box::new(io::stdin()) as Stream);
     let outcome = put(&store, &setup.recording_context(&store, args.run.as_deref())?, &options, stream)?;
     let mut out = setup.ui.out()?;
     if out.json {
         let mut value = value_of(&outcome)?;
+        value["reference_count"] = json!(outcome.references);
         value["left_out"] =
             json!({ "ignored": outcome.left_out.ignored, "reserved": outcome.left_out.reserved, "special": outcome.left_out.special });
         out.value(&value)?;
@@ -131,7 +140,7 @@ fn open(args: &PutArgs, setup: &Setup) -> Result<Store> {
     }
 }
 
-fn options(args: &PutArgs) -> Result<PutOptions> {
+fn options(args: &PutArgs, setup: &Setup) -> Result<PutOptions> {
     let mut options = PutOptions::new(args.name.parse()?);
     options.artifact_type = args.artifact_type.as_deref().map(str::parse).transpose()?;
     options.aliases = args.aliases.iter().map(|text| text.parse()).collect::<artstore::Result<_>>()?;
@@ -149,12 +158,19 @@ fn options(args: &PutArgs) -> Result<PutOptions> {
         (_, true) => LinkPolicy::Keep,
         _ => LinkPolicy::Refuse,
     };
+    options.references = args.refs.iter().map(|typed| references::parse(typed, setup.ui.progress())).collect::<artstore::Result<_>>()?;
+    for file in &args.ref_file {
+        options.references.extend(references::read(file)?);
+    }
     options.sources = args.paths.iter().filter(|path| path.as_path() != Path::new("-")).cloned().collect();
     match args.paths.len() - options.sources.len() {
         0 if args.stream_name.is_some() => return Err(Error::usage("`--name` names what `-` reads, and there is no `-`").into()),
         0 => {}
         1 => options.stream = Some(stream_path(args, &options)?),
         _ => return Err(Error::usage("standard input can be stored only once").into()),
+    }
+    if options.stream.is_some() && args.ref_file.iter().any(|file| file == Path::new("-")) {
+        return Err(Error::usage("standard input cannot be stored and read for references at once").into());
     }
     Ok(options)
 }
@@ -188,7 +204,10 @@ fn checked_path(bytes: Vec<u8>) -> artstore::Result<EntryPath> {
 fn told(outcome: &PutOutcome) -> String {
     let version = &outcome.version;
     let name = format!("{}:{}", version.artifact, version.version);
-    let content = format!("{}, {}", plural(version.file_count, "file"), size(version.size_bytes));
+    let mut content = format!("{}, {}", plural(version.file_count, "file"), size(version.size_bytes));
+    if outcome.references > 0 {
+        content.push_str(&format!(", {}", plural(outcome.references, "reference")));
+    }
     let left_out = left_out(&outcome.left_out);
     if outcome.unchanged {
         format!("unchanged: {name} ({content}{left_out})")

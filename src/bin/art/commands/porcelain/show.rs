@@ -3,7 +3,7 @@
 use artstore::format::record::Metadata;
 use artstore::name::Tag;
 use artstore::ops::ls::ArtifactInfo;
-use artstore::ops::show::{GitInfo, VersionInfo, show, show_artifact};
+use artstore::ops::show::{GitInfo, ShowOutcome, VersionInfo, show, show_artifact};
 use artstore::quote::escape;
 use clap::Args;
 use serde::Serialize;
@@ -13,6 +13,9 @@ use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::span;
 use crate::ui::show::{plural, size, time};
+
+/// How many references are listed.
+const LISTED_MAX: usize = 10;
 
 /// Tell all that is known of a version, or of an artifact as a whole
 #[derive(Args, Debug)]
@@ -35,10 +38,11 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
         None => {
             let reference = args.reference.as_deref().unwrap_or_default().parse()?;
             let store = setup.store()?;
-            let info = show(&store, &reference)?;
+            let outcome = show(&store, &reference)?;
             // Its records may be elsewhere, or have no name.
-            let run = info.run.and_then(|id| store.run(id).ok()?.name().map(str::to_owned));
-            tell(&info, &|info| version_lines(info, run.as_deref()), setup)
+            let run = outcome.version.run.and_then(|id| store.run(id).ok()?.name().map(str::to_owned));
+            let lines = |outcome: &ShowOutcome| [version_lines(&outcome.version, run.as_deref()), reference_lines(outcome)].concat();
+            tell(&outcome, &lines, setup)
         }
     }
 }
@@ -81,6 +85,19 @@ fn field_line(name: &str, value: &str) -> String {
 /// Names tags in a line.
 pub(super) fn tags_line(tags: &[Tag]) -> String {
     tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn reference_lines(outcome: &ShowOutcome) -> Vec<String> {
+    let references = outcome.references.as_deref().unwrap_or_default();
+    let line = |text: String| format!("  {:<12} {text}", "reference");
+    let shown = references.iter().take(LISTED_MAX).map(|reference| {
+        let target = reference.target.as_deref().unwrap_or_default();
+        line(format!("{} -> {}", escape(reference.path.path.as_bytes()), escape(target.as_bytes())))
+    });
+    let VersionInfo { artifact, version, .. } = &outcome.version;
+    let more = references.len().saturating_sub(LISTED_MAX);
+    let rest = (more > 0).then(|| line(format!("and {more} more: `art ls {artifact}:{version}` lists them")));
+    shown.chain(rest).collect()
 }
 
 /// Tells a version in lines of `field  value`; `run` is the name of the run that made it.

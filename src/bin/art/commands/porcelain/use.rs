@@ -78,6 +78,7 @@ pub(crate) fn run(args: &UseArgs, setup: &Setup) -> Result<Exit> {
 }
 
 fn reference(args: &UseArgs, uri: &str, role: Option<Name>) -> Result<RunReference> {
+    artstore::uri::check(uri)?;
     let digest = args.digest.as_deref().map(str::parse::<FileDigest>).transpose();
     let digest =
         digest.map_err(|why| Error::usage(format!("bad digest: {why}")).hint("`b3sum FILE` or `art hash-object FILE` prints it"))?;

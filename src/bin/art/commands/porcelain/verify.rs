@@ -36,6 +36,7 @@ pub(crate) fn run(args: &VerifyArgs, setup: &Setup) -> Result<Exit> {
             "version": found.version.label,
             "same": outcome.is_same(),
             "entry_count": outcome.entry_count,
+            "unchecked_references": outcome.unchecked_references,
             "missing": paths(&outcome.missing),
             "changed": paths(&outcome.changed),
             "extra": paths(&outcome.extra),
@@ -47,7 +48,12 @@ pub(crate) fn run(args: &VerifyArgs, setup: &Setup) -> Result<Exit> {
             }
         }
         if outcome.is_same() {
-            out.line(format!("same: {} (entries compared: {})", found.version.full_name(), outcome.entry_count))?;
+            let unchecked = match outcome.unchecked_references {
+                0 => String::new(),
+                count => format!("; references not compared: {count}"),
+            };
+            let compared = outcome.entry_count - outcome.unchecked_references;
+            out.line(format!("same: {} (entries compared: {compared}{unchecked})", found.version.full_name()))?;
         }
     }
     out.done()?;

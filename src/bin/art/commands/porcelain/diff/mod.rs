@@ -235,6 +235,7 @@ fn name(change: &Change) -> String {
 fn sizes(change: &Change) -> String {
     let one = |info: &EntryInfo| match info.kind {
         "file" => size(info.size_bytes.unwrap_or(0)),
+        "reference" => escape(info.target.as_deref().unwrap_or_default().as_bytes()),
         kind => kind.to_owned(),
     };
     let mut text = match (&change.old, &change.new) {
@@ -247,6 +248,10 @@ fn sizes(change: &Change) -> String {
             (true, false, true) => text.push_str(", mode +x"),
             (true, true, false) => text.push_str(", mode -x"),
             _ => {}
+        }
+        if old.kind == "reference" && new.kind == "reference" {
+            let facts = [("digest", old.digest != new.digest), ("size", old.size_bytes != new.size_bytes), ("etag", old.etag != new.etag)];
+            facts.iter().filter(|(_, differs)| *differs).for_each(|(fact, _)| text.push_str(&format!(", another {fact}")));
         }
     }
     text
