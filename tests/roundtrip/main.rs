@@ -7,6 +7,7 @@ mod checkout;
 mod contents;
 mod drafts;
 mod get;
+mod ignore;
 mod odd;
 mod sources;
 #[path = "../support/mod.rs"]

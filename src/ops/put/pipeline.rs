@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Manifest, Page};
 use crate::format::path::EntryPath;
 use crate::id::PageId;
+use crate::ops::ignore::IgnoreRules;
 use crate::store::page_writer::PageWriter;
 use crate::store::session::Session;
 
@@ -71,6 +72,7 @@ pub(super) fn store_entries<'a>(
     let mut walks = Vec::new();
     let (mut old_caches, mut new_caches, mut margins) = (Vec::new(), Vec::new(), Vec::<Duration>::new());
     for source in &options.sources {
+        IgnoreRules::check_source(store.project(), source, &options.ignore, !options.no_ignore)?;
         walks.push(SourceWalk::new(source, store.project(), options, context)?);
         let key = source.canonicalize().map_err(|_| Error::not_found(format!("cannot find {}", crate::quote::quote_path(source))))?;
         old_caches.push(stat_cache::Reader::open(session.local(), &key));
