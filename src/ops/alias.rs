@@ -139,7 +139,7 @@ fn check_is_set(history: &History, alias: &Alias) -> Result<()> {
         .hint(format!("`art alias ls {name}` lists what there is")))
 }
 
-fn info(history: &History, alias: &Alias, heads: &[AliasHead]) -> Option<AliasInfo> {
+pub(super) fn info(history: &History, alias: &Alias, heads: &[AliasHead]) -> Option<AliasInfo> {
     let targets = targets(history, heads);
     // A removed alias is none.
     targets.iter().flatten().next()?;

@@ -29,6 +29,7 @@ mod resolve;
 mod rm;
 mod run;
 mod runs;
+mod status;
 mod sync;
 mod tag;
 mod undelete;

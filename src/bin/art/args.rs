@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
     alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, resolve, rm,
-    run, runs, show, sync, tag, undelete, r#use, verify,
+    run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     Find(find::FindArgs),
     Diff(diff::DiffArgs),
+    Status(status::StatusArgs),
     Verify(verify::VerifyArgs),
     Alias(alias::AliasArgs),
     Cp(cp::CpArgs),

@@ -54,7 +54,7 @@ pub(in crate::ops) fn changes(
     })?;
     let mut cache = Reader::of_dir(store, dir);
     for (path, _) in extras(store, manifest, dir, context)?.into_iter().filter(|(path, _)| is_wanted(path, prefixes)) {
-        let content = content_of(&mut dest, &path, cache.known(&path).as_ref())?;
+        let content = content_of(&mut dest, &path, cache.known(path.as_bytes()).as_ref())?;
         changes.extend(Change::new(None, side_of(dir, &path, content)?));
     }
     Ok(changes)

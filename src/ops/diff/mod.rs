@@ -92,10 +92,10 @@ pub struct Change {
 
 /// An entry on one side.
 #[derive(Clone, Debug)]
-struct Side {
-    path: EntryPath,
-    info: EntryInfo,
-    kind: Option<EntryKind>,
+pub(in crate::ops) struct Side {
+    pub(in crate::ops) path: EntryPath,
+    pub(in crate::ops) info: EntryInfo,
+    pub(in crate::ops) kind: Option<EntryKind>,
 }
 
 /// How two sides differ.
@@ -132,7 +132,7 @@ impl DiffOutcome {
 
 impl Change {
     /// Makes the change from what one side has to what the other has; none if nothing differs.
-    fn new(left: Option<Side>, right: Option<Side>) -> Option<Change> {
+    pub(in crate::ops) fn new(left: Option<Side>, right: Option<Side>) -> Option<Change> {
         let change = match (&left, &right) {
             (None, None) => return None,
             (None, Some(_)) => ChangeKind::Added,

@@ -16,7 +16,7 @@ use crate::store::draft::{Part, Subtree};
 
 /// One thing to store.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(in crate::ops) enum Item {
     /// Found on disk, in the source of this number.
     Found(Found, usize),
     /// A file that is read from a stream.
@@ -30,7 +30,7 @@ pub(super) enum Item {
 }
 
 /// The merged stream.
-pub(super) struct Merge<'a> {
+pub(in crate::ops) struct Merge<'a> {
     sources: Vec<Ahead<SourceWalk<'a>>>,
     stream: Option<EntryPath>,
     listed: VecDeque<Entry>,
@@ -78,7 +78,7 @@ impl<I: Iterator> Ahead<I> {
 }
 
 impl Item {
-    pub(super) fn path(&self) -> &EntryPath {
+    pub(in crate::ops) fn path(&self) -> &EntryPath {
         match self {
             Item::Found(found, _) => &found.path,
             Item::Stream(path) => path,
@@ -106,6 +106,11 @@ impl Item {
 }
 
 impl<'a> Merge<'a> {
+    /// Merges sources alone.
+    pub(in crate::ops) fn of_sources(sources: Vec<SourceWalk<'a>>) -> Merge<'a> {
+        Merge::new(sources, None, Vec::new(), None, &[])
+    }
+
     pub(super) fn new(
         sources: Vec<SourceWalk<'a>>,
         stream: Option<EntryPath>,

@@ -5,12 +5,12 @@
 pub(in crate::ops) mod base;
 mod base_walk;
 mod gather;
-mod merge;
+pub(in crate::ops) mod merge;
 mod pack;
 mod pipeline;
-mod read;
+pub(in crate::ops) mod read;
 pub(in crate::ops) mod record;
-mod reference;
+pub(in crate::ops) mod reference;
 pub(in crate::ops) mod stat_cache;
 pub(in crate::ops) mod walk;
 
@@ -19,6 +19,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use serde::{Deserialize, Serialize};
+
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::format::path::EntryPath;
@@ -26,6 +28,7 @@ use crate::format::record::Metadata;
 use crate::name::{Alias, Name, Ref, Tag};
 use crate::ops::edit::{check_description, check_tags};
 use crate::ops::metadata;
+use crate::ops::origins::note_put;
 use crate::ops::run::check_open;
 use crate::ops::show::{VersionInfo, version_info};
 use crate::store::Store;
@@ -42,7 +45,7 @@ pub use walk::LeftOut;
 const TRIES: usize = 8;
 
 /// What to do with a symlink whose target lies outside what is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkPolicy {
     /// Refuse it.
     #[default]
@@ -190,8 +193,12 @@ fn attempt(
     let Stored { manifest, file_count, size_bytes, references, left_out, .. } = stored;
     let content = Content { manifest, file_count, size_bytes, metadata, metadata_pages, stored_bytes };
     let origin = base.as_ref().map_or(Origin::Nothing, |base| Origin::Draft(&base.version));
-    let outcome = conclude(session, context, options, content, origin, left_out)?;
-    Ok(outcome.map(|outcome| PutOutcome { references, ..outcome }))
+    let Some(outcome) = conclude(session, context, options, content, origin, left_out)? else { return Ok(None) };
+    let base = base.as_ref().map(|base| base.version.record.manifest);
+    if let Err(error) = note_put(session, context, options, base, outcome.version.id) {
+        context.progress.warn(&format!("cannot note for `art status` what was put: {error}"));
+    }
+    Ok(Some(PutOutcome { references, ..outcome }))
 }
 
 /// Records what is stored, and tells of it; none if what it builds on has moved meanwhile.

@@ -324,7 +324,7 @@ fn fill(source: &mut impl Read, buffer: &mut Vec<u8>, len: usize) -> io::Result<
 }
 
 /// Opens a file without ever waiting for a FIFO that took its place.
-fn open(path: &Path, through_link: bool) -> Result<File> {
+pub(in crate::ops) fn open(path: &Path, through_link: bool) -> Result<File> {
     let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     if !through_link {
         flags |= OFlags::NOFOLLOW;

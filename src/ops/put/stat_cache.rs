@@ -17,7 +17,7 @@ use crate::codec;
 use crate::durable::{Disk, Draft};
 use crate::error::{Error, Result};
 use crate::format::manifest::FileBody;
-use crate::format::path::{Bytes, EntryPath};
+use crate::format::path::Bytes;
 use crate::id::{FileDigest, HASH_LEN, PageId};
 use crate::store::Store;
 
@@ -74,7 +74,7 @@ pub(super) struct Writer {
 
 impl Stat {
     /// Takes what tells a file apart.
-    pub(super) fn of(meta: &Metadata) -> Stat {
+    pub(in crate::ops) fn of(meta: &Metadata) -> Stat {
         Stat {
             device: meta.dev(),
             inode: meta.ino(),
@@ -138,7 +138,7 @@ impl Reader {
     }
 
     /// Opens the cache of a source; an unusable one reads as empty.
-    pub(super) fn open(local: &Path, source: &Path) -> Reader {
+    pub(in crate::ops) fn open(local: &Path, source: &Path) -> Reader {
         let empty = Reader::empty();
         let Ok(mut file) = File::open(place(local, source)) else { return empty };
         let mut header = [0; HEADER_LEN];
@@ -161,8 +161,8 @@ impl Reader {
     }
 
     /// Tells what the file at a path held; paths are asked for in increasing order.
-    pub(in crate::ops) fn known(&mut self, path: &EntryPath) -> Option<Known> {
-        self.find(path.as_bytes()).map(|row| Known { stat: row.stat, digest: row.body.digest })
+    pub(in crate::ops) fn known(&mut self, path: &[u8]) -> Option<Known> {
+        self.find(path).map(|row| Known { stat: row.stat, digest: row.body.digest })
     }
 
     fn step(&mut self) {

@@ -23,7 +23,7 @@ use crate::quote::{quote, quote_path};
 #[derive(Debug)]
 pub(in crate::ops) struct Found {
     pub(in crate::ops) path: EntryPath,
-    pub(super) disk_path: PathBuf,
+    pub(in crate::ops) disk_path: PathBuf,
     pub(in crate::ops) kind: FoundKind,
 }
 
@@ -322,7 +322,7 @@ fn by_entry_path(a: &Child, b: &Child) -> Ordering {
 }
 
 /// Returns a path's part below `prefix`.
-pub(super) fn below<'p>(path: &'p EntryPath, prefix: Option<&EntryPath>) -> &'p [u8] {
+pub(in crate::ops) fn below<'p>(path: &'p EntryPath, prefix: Option<&EntryPath>) -> &'p [u8] {
     match prefix {
         Some(prefix) => path.as_bytes().get(prefix.as_bytes().len() + 1..).unwrap_or_default(),
         None => path.as_bytes(),

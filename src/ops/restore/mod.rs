@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::{EntryPath, link_stays_inside};
 use crate::lock;
+use crate::ops::origins::note_restore;
 use crate::ops::put::stat_cache::Reader;
 use crate::quote::{quote, quote_path};
 use crate::refs::history::Version;
@@ -95,12 +96,17 @@ pub fn restore(store: &Store, context: &Context<'_>, found: &Resolved, dest: &Pa
     let manifest = store.read_manifest(found.version.record.manifest)?;
     context.progress.expect(manifest.file_count, manifest.size_bytes);
     context.progress.all_expected();
-    match fs::metadata(dest) {
+    let outcome = match fs::metadata(dest) {
         Ok(meta) if meta.is_dir() => restore.fill_existing(dest),
         Ok(_) => Err(Error::usage(format!("cannot restore into {}: it is not a directory", quote_path(dest)))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => restore.fill_new(dest),
         Err(e) => Err(Error::io("read", dest, e)),
+    }?;
+    if !options.dry_run && outcome.in_the_way.is_empty() && !restore.gives_up(&outcome) {
+        // A store that cannot be written to is read all the same.
+        let _ = note_restore(store, context, found, dest, &options.prefixes);
     }
+    Ok(outcome)
 }
 
 struct Restore<'r> {

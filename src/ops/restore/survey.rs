@@ -59,7 +59,7 @@ pub(in crate::ops) struct Obstacle {
 /// Compares entries with what is on disk; the answers are in order. Files are hashed on all
 /// threads, but for those that are as `cache` knows them.
 fn compare(dest: &Dest, entries: &[Entry], cache: &mut Reader, context: &Context<'_>) -> Result<Vec<State>> {
-    let known: Vec<Option<Known>> = entries.iter().map(|entry| cache.known(&entry.path)).collect();
+    let known: Vec<Option<Known>> = entries.iter().map(|entry| cache.known(entry.path.as_bytes())).collect();
     let next = AtomicUsize::new(0);
     let states = Mutex::new(vec![State::Missing; entries.len()]);
     std::thread::scope(|scope| {

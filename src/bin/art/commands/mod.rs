@@ -10,7 +10,7 @@ use crate::setup::Setup;
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
     alias, cat, checkout, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair, resolve, rm,
-    run, runs, show, sync, tag, undelete, r#use, verify,
+    run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 
 /// Runs a command.
@@ -26,6 +26,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Show(args) => show::run(&args, setup),
         Command::Find(args) => find::run(&args, setup),
         Command::Diff(args) => diff::run(&args, setup),
+        Command::Status(args) => status::run(&args, setup),
         Command::Verify(args) => verify::run(&args, setup),
         Command::Alias(args) => alias::run(&args, setup),
         Command::Cp(args) => cp::run(&args, setup),

@@ -28,6 +28,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;
+pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod tag;
 pub(crate) mod undelete;

@@ -216,7 +216,7 @@ fn told_record(record: &RecordChange) -> String {
 }
 
 /// Returns the letter of a change, as git and jj have it.
-fn letter(change: ChangeKind) -> char {
+pub(super) fn letter(change: ChangeKind) -> char {
     match change {
         ChangeKind::Added => 'A',
         ChangeKind::Removed => 'D',
@@ -225,14 +225,14 @@ fn letter(change: ChangeKind) -> char {
     }
 }
 
-fn name(change: &Change) -> String {
+pub(super) fn name(change: &Change) -> String {
     match &change.from {
         Some(from) => format!("{from} => {}", change.path),
         None => change.path.to_string(),
     }
 }
 
-fn sizes(change: &Change) -> String {
+pub(super) fn sizes(change: &Change) -> String {
     let one = |info: &EntryInfo| match info.kind {
         "file" => size(info.size_bytes.unwrap_or(0)),
         "reference" => escape(info.target.as_deref().unwrap_or_default().as_bytes()),
