@@ -1,4 +1,4 @@
-"""Times `art gc`, `art fsck` and drafts for docs/performance.md: on a million small files, and on the
+"""Times `art gc`, `art fsck`, drafts and `art diff` for docs/performance.md: on a million small files, and on the
 workloads beside `b3sum` and `art get`. Takes `art` and `b3sum` from PATH."""
 
 import argparse
@@ -44,20 +44,26 @@ def project(root, name):
     return path
 
 
-def million(root, times):
-    path = project(root, "million")
-    for folder in range(1000):
+def small_files(root, name, folders):
+    """Makes a project whose store holds some thousands of small files, in folders of 1,000."""
+    path = project(root, name)
+    for folder in range(folders):
         os.makedirs(f"{path}/d/{folder:03}")
         for number in range(1000):
             with open(f"{path}/d/{folder:03}/{number:03}", "w") as file:
                 file.write(f"{folder * 1000 + number} unique content of a small file")
     run(["art", "put", "big", "d"], path)
+    return path
+
+
+def million(root, times):
+    path = small_files(root, "million", 1000)
     print("\n| 10^6 files of a chunk each | seconds | peak MiB |\n| --- | --: | --: |")
     for command in (["gc"], ["fsck", "--quick"], ["fsck"], ["fsck", "--deep"], ["du"]):
         wall, peak = median(["art", *command], path, times)
         print(f"| `art {' '.join(command)}` | {wall:.2f} | {peak:.0f} |", flush=True)
     drafts(path, times)
-    shutil.rmtree(path)
+    diffs({"10^5": small_files(root, "hundred-thousand", 100), "10^6": path}, times)
 
 
 def drafts(path, times):
@@ -83,6 +89,18 @@ def drafts(path, times):
             sizes.append(stored(path) - before)
         wall = statistics.median(walls)
         print(f"| {label} | {wall:.3f} | {max(peaks):.0f} | {max(sizes)} | {opened} |", flush=True)
+
+
+def diffs(paths, times):
+    """One file of many changes: two versions are compared, and a version with the directory it was put from."""
+    print("\n| one file changed of | two versions, s | peak MiB | with the directory, s | peak MiB |\n| --- | --: | --: | --: | --: |")
+    for count, path in paths.items():
+        with open(f"{path}/d/050/500", "w") as file:
+            file.write("changed")
+        run(["art", "put", "big", "d"], path)
+        versions, directory = median(["art", "diff", "big~1", "big"], path, times), median(["art", "diff", "big~1", "./d"], path, times)
+        print(f"| {count} | {versions[0]:.4f} | {versions[1]:.0f} | {directory[0]:.3f} | {directory[1]:.0f} |", flush=True)
+        shutil.rmtree(path)
 
 
 def stored(path):
