@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::repo::{Repo, an_edit, edit_in, packs};
+use crate::repo::{Repo, an_edit, edit_in, packs, put_in};
+use crate::support::Project;
 use artstore::format::record::EditRecord;
 use artstore::id::PageId;
 
@@ -183,7 +184,44 @@ fn what_git_put_aside_by_itself_is_a_root_until_it_is_back() {
 #[test]
 fn a_commit_a_switch_and_a_stash_after_the_roots_were_read_show() {
     let repo = Repo::new(&[]);
-    let changes: [&dyn Fn(); 3] = [
+    moves_are_seen(&repo);
+}
+
+#[test]
+fn refs_that_move_are_seen_wherever_git_keeps_them() {
+    let reftable = Project::bare();
+    let made = reftable.program("git", ["init", "--quiet", "--ref-format=reftable"]).current_dir(reftable.root()).output().unwrap();
+    // An older git knows no reftable.
+    if made.status.success() {
+        let repo = Repo { project: reftable };
+        repo.project.art(["init"]).ok();
+        repo.commit("a store");
+        let kept = repo.put(1);
+        repo.commit("one");
+        repo.git(["switch", "--quiet", "--create", "earlier", "HEAD~1"]);
+        let roots = repo.keeps(&[kept], &[]);
+        assert!(roots.live[0].root.starts_with("refs/heads/"), "{}", roots.live[0].root);
+        moves_are_seen(&repo);
+    }
+
+    let repo = Repo::new(&[]);
+    repo.git(["config", "extensions.worktreeConfig", "true"]);
+    repo.git(["worktree", "add", "--quiet", "-b", "linked", "../linked"]);
+    let linked = repo.project.outside().join("linked");
+    repo.git_in(&linked, ["config", "--worktree", "core.autocrlf", "false"]);
+    let there = put_in(&repo.project, &linked, 9);
+    repo.keeps(&[there], &[]);
+    let roots = repo.roots();
+    // A ref that only the linked one has.
+    repo.git_in(&linked, ["update-ref", "refs/worktree/mine", "HEAD"]);
+    assert!(!roots.are_current().unwrap());
+    moves_are_seen(&repo);
+}
+
+/// Asserts that roots which were read before a change of the repo are told from those of now.
+fn moves_are_seen(repo: &Repo) {
+    repo.git(["branch", "old"]);
+    let changes: [&dyn Fn(); 8] = [
         &|| {
             repo.put(1);
             repo.commit("one");
@@ -193,6 +231,11 @@ fn a_commit_a_switch_and_a_stash_after_the_roots_were_read_show() {
             repo.put(2);
             repo.git(["stash", "--quiet", "--include-untracked"]);
         },
+        &|| drop(repo.git(["update-ref", "refs/heads/new", "HEAD"])),
+        &|| drop(repo.git(["branch", "--force", "old", "HEAD"])),
+        &|| drop(repo.git(["tag", "mark"])),
+        &|| drop(repo.git(["fetch", "--quiet", ".", "HEAD:refs/remotes/origin/far/away"])),
+        &|| drop(repo.git(["pack-refs", "--all"])),
     ];
     for change in changes {
         let roots = repo.roots();

@@ -7,6 +7,7 @@
 
 pub(super) mod objects;
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -48,6 +49,12 @@ pub(crate) const TAKEN_AWAY: [&str; 21] = [
 /// `git add --intent-to-add` has announced, and the store has none.
 const EMPTY_BLOBS: [&str; 2] =
     ["e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"];
+
+/// Where a git directory names stashes that git made by itself.
+const STASHES: [&str; 3] = ["rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH"];
+
+/// Where it names commits that are being merged or picked.
+const PICKED: [&str; 3] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
 
 /// How git begins to say, in English, that nothing points it to a repo and that there is none above.
 const NO_REPO: &str = "fatal: not a git repository (or any ";
@@ -151,12 +158,18 @@ impl Repo {
         Ok(refs)
     }
 
-    /// Looks at the files that git changes with every commit, switch and stash, without asking it.
+    /// Looks at the files that git changes with every commit, switch, stash and move of a ref, without
+    /// asking it.
     pub(super) fn stamp(&self) -> Result<Vec<Stamp>> {
         let mut stamps = Vec::new();
-        for git_dir in self.worktrees.iter().map(|worktree| &worktree.git_dir).chain([&self.common]) {
-            for name in ["HEAD", "index", "packed-refs", "logs/HEAD", "logs/refs/stash", "refs/stash", "worktrees"] {
+        let git_dirs: BTreeSet<&PathBuf> = self.worktrees.iter().map(|worktree| &worktree.git_dir).chain([&self.common]).collect();
+        for git_dir in git_dirs {
+            for name in ["HEAD", "index", "packed-refs", "logs/HEAD", "logs/refs/stash", "worktrees"].iter().chain(&STASHES).chain(&PICKED)
+            {
                 stamps.push(Stamp::take(git_dir.join(name))?);
+            }
+            for name in ["refs", "reftable"] {
+                stamp_below(git_dir.join(name), &mut stamps)?;
             }
         }
         Ok(stamps)
@@ -167,10 +180,10 @@ impl Repo {
     pub(super) fn under_way(&self) -> Result<(Vec<Oid>, Vec<Oid>)> {
         let (mut stashes, mut commits) = (Vec::new(), Vec::new());
         for Worktree { git_dir, .. } in &self.worktrees {
-            for name in ["rebase-merge/autostash", "rebase-apply/autostash", "MERGE_AUTOSTASH"] {
+            for name in STASHES {
                 stashes.extend(ids_in(&git_dir.join(name))?);
             }
-            for name in ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"] {
+            for name in PICKED {
                 commits.extend(ids_in(&git_dir.join(name))?);
             }
         }
@@ -234,6 +247,24 @@ impl Stamp {
     pub(super) fn holds(&self) -> Result<bool> {
         Ok(Stamp::take(self.path.clone())? == *self)
     }
+}
+
+/// Looks at a directory and all below it: a ref that moves is a new file, and its directory changes.
+fn stamp_below(dir: PathBuf, stamps: &mut Vec<Stamp>) -> Result<()> {
+    stamps.push(Stamp::take(dir.clone())?);
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) => return Err(Error::io("list", &dir, e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::io("list", &dir, e))?;
+        match entry.file_type().map_err(|e| Error::io("look at", &entry.path(), e))?.is_dir() {
+            true => stamp_below(entry.path(), stamps)?,
+            false => stamps.push(Stamp::take(entry.path())?),
+        }
+    }
+    Ok(())
 }
 
 /// Reads the ids of commits that a file of a git directory names, one a line.
