@@ -102,19 +102,7 @@ pub(crate) fn set_alias(session: &Session<'_>, history: &History, version: Recor
         write(session, history, alias, Some(version), now)?;
         return Ok(true);
     }
-    for head in heads {
-        // Where a record lies depends on these fields and its id alone.
-        let target = head.target;
-        let record = AliasRecord {
-            alias: alias.clone(),
-            artifact: history.artifact.clone(),
-            created_at: now,
-            replaces: Vec::new(),
-            seq: head.seq,
-            target,
-        };
-        session.rely_on_record(&Record::Alias(record), head.record)?;
-    }
+    heads.iter().try_for_each(|head| session.rely_on_alias(&history.artifact, alias, head))?;
     Ok(false)
 }
 

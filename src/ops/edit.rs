@@ -97,10 +97,11 @@ fn attempt(session: &Session<'_>, context: &Context<'_>, target: &EditTarget, ch
     if let Some(version) = &version {
         session.rely_on_version(&history, version)?;
     }
+    // Of what was asked for, some may be so already, and is told with the rest.
+    if !rely_on_said(session, &history, version.as_ref())? {
+        return Ok(None);
+    }
     if change.is_empty() {
-        if !rely_on_said(session, &history, version.as_ref())? {
-            return Ok(None);
-        }
         session.recorded()?;
         return Ok(Some(None));
     }
@@ -292,7 +293,7 @@ pub(super) fn write_change(session: &Session<'_>, edit: EditRecord, change: &Cha
 
 /// Makes sure that all edits which say what is so already are on disk, and the pages of metadata;
 /// whether their packs still hold.
-fn rely_on_said(session: &Session<'_>, history: &History, version: Option<&Version>) -> Result<bool> {
+pub(super) fn rely_on_said(session: &Session<'_>, history: &History, version: Option<&Version>) -> Result<bool> {
     for (id, edit) in history.edits_of(version.map(|version| version.id)) {
         session.rely_on_record(&Record::Edit(Box::new(edit.clone())), *id)?;
     }

@@ -13,7 +13,7 @@ use crate::format::FORMAT_LINE;
 use crate::lock::{Lock, Mode, Wait};
 use crate::progress::Progress;
 use crate::quote::quote_path;
-use crate::store::{STORE_DIR, Store, local};
+use crate::store::{FORMAT_FILE, STORE_DIR, Store, local};
 
 /// How a new store is set up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,12 +93,15 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     fs::create_dir_all(root).map_err(|e| cannot_create(root, root, e))?;
     let local = local::find_or_create(root, progress)?;
     let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-    let created = fs::symlink_metadata(root.join("format")).is_err();
+    let created = fs::symlink_metadata(root.join(FORMAT_FILE)).is_err();
     if !created {
         // Of another format or damaged: it says so, and nothing is written.
         Store::open(root)?;
     }
     let disk = Disk::new(root, &local)?;
+    if !created && !disk.is_confirmed(Path::new(FORMAT_FILE)) {
+        disk.adopt(Path::new(FORMAT_FILE))?;
+    }
     for dir in ["packs", "meta", "refs"] {
         disk.make_dir(Path::new(dir))?;
     }
@@ -113,8 +116,9 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         }
     }
     if created {
-        write(&disk, "format", FORMAT_LINE)?;
+        // A store is one from here on, so where it lies must be on disk before.
         disk.sync_above(base)?;
+        write(&disk, FORMAT_FILE, FORMAT_LINE)?;
         mended.clear();
     }
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), mended })

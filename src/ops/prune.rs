@@ -151,9 +151,10 @@ pub fn prune(store: &Store, context: &Context<'_>, options: &PruneOptions) -> Re
         if options.apply {
             check_readable(&history, |_| true)?;
         }
+        let doomed = doomed.entry(history.artifact.clone()).or_default();
         for (planned, ids) in plan(store, &history, &options.rules, context.now)? {
             if planned.action == Action::Delete {
-                doomed.entry(history.artifact.clone()).or_default().extend(ids);
+                doomed.extend(ids);
             }
             outcome.versions.push(planned);
         }

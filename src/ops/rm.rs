@@ -110,6 +110,8 @@ pub fn rm(store: &Store, context: &Context<'_>, options: &RmOptions) -> Result<R
 pub(super) fn delete(session: &Session<'_>, history: &History, ids: &[RecordId], now: Time) -> Result<()> {
     let reread = if remove_aliases(session, history, ids, now)? { Some(session.store().history(&history.artifact)?) } else { None };
     let history = reread.as_ref().unwrap_or(history);
+    // What a try that was killed has deleted is told as deleted, too.
+    session.rely_on_deletions(history)?;
     let mut seq = history.next_edit_seq();
     for id in ids.iter().filter(|id| history.version(**id).is_some_and(|version| !version.deleted)) {
         let edit = EditRecord { delete: true, ..empty_edit(history, Some(*id), seq, now) };

@@ -88,6 +88,8 @@ pub fn undelete(store: &Store, context: &Context<'_>, references: &[Ref]) -> Res
         let history = store.history(artifact)?;
         let Some(version) = history.version(*id) else { continue };
         let gone = gone(&history, *id);
+        // What stands there already is told, too.
+        session.rely_on_version(&history, version)?;
         let mut seq = history.next_edit_seq();
         for version in &gone {
             session.rely_on_record(&Record::Version(Box::new(version.record.clone())), version.id)?;

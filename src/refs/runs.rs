@@ -1,9 +1,10 @@
 //! Runs: their records in `runs/`, and what these add up to; "Run records" in `docs/format.md`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::parallel;
-use super::read::{DamagedRecord, read_record, record_names, subdirs};
+use super::read::{DamagedRecord, HASH16, read_record, record_names, subdirs};
 use crate::error::Result;
 use crate::format::record::{Metadata, Record, Time};
 use crate::format::run::{RunEnd, RunRecord, RunReference, RunStart, RunVersion};
@@ -100,6 +101,14 @@ fn name_of(root: &Path, id: RunId) -> Result<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// Lists where the records of a run lie, relative to the store; those that cannot be read are left out.
+pub fn record_paths(root: &Path, run: &Run) -> Result<Vec<PathBuf>> {
+    let folder = Path::new(RUNS_DIR).join(run.id.to_string());
+    let known: HashSet<String> = run.records.iter().map(|id| id.short(HASH16)).collect();
+    let names = record_names(&root.join(&folder))?.into_iter().filter(|(_, _, hash16)| known.contains(hash16));
+    Ok(names.map(|(name, _, _)| folder.join(name)).collect())
 }
 
 /// Reads one run; none if it has no record that can be read.

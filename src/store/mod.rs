@@ -40,6 +40,9 @@ use census::Census;
 /// The name of a store's directory.
 pub const STORE_DIR: &str = ".artifacts";
 
+/// The file that makes a directory a store, written last.
+pub(crate) const FORMAT_FILE: &str = "format";
+
 /// Where the files of the look-up lie in local state.
 pub(crate) const INDEX_DIR: &str = "index";
 
@@ -73,7 +76,7 @@ pub enum Need {
 impl Store {
     /// Opens the store at a directory.
     pub fn open(root: &Path) -> Result<Store> {
-        let format = root.join("format");
+        let format = root.join(FORMAT_FILE);
         let shown = quote_path(root);
         let line = match open_regular(&format) {
             Ok(file) => {

@@ -11,22 +11,24 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::context::Context;
 use crate::durable::{Disk, Reserve, TEMP_AGE_MAX};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::pack::PackClass;
-use crate::format::record::Record;
+use crate::format::record::{AliasRecord, Record};
 use crate::id::{HASH_LEN, PackId, PageId, RecordId};
 use crate::index::{Index, Location};
 use crate::lock::{Lock, Mode};
+use crate::name::{Alias, Name};
 use crate::pack::pack_path;
 use crate::pack::reader::{Opened, Pack, verify_file};
 use crate::pack::writer::FinishedPack;
 use crate::quote::quote_path;
 use crate::refs::condemned::{self, Condemned};
-use crate::refs::history::{History, Version};
+use crate::refs::history::{AliasHead, History, Version};
+use crate::refs::runs::{self, Run};
 use crate::refs::write;
 
 use super::put_note::{PutNote, PutNotes};
-use super::{INDEX_DIR, Need, Store, local};
+use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local};
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -69,6 +71,15 @@ impl<'a> Session<'a> {
         let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
         let disk = Disk::new(store.root(), &local)?;
+        let format = Path::new(FORMAT_FILE);
+        if !disk.is_confirmed(format) {
+            // An `init` that was killed, or a copy: nothing that is stored could be read without it.
+            match disk.adopt(format) {
+                // It is on disk; that it is was not noted.
+                Err(error) if error.kind() == ErrorKind::NoSpace => {}
+                adopted => adopted?,
+            }
+        }
         // Litter that cannot be removed keeps nobody from working.
         let _ = disk.sweep();
         let (rm_reserve, gc_reserve) = (Reserve::new(&local, "rm"), Reserve::new(&local, "gc"));
@@ -211,6 +222,28 @@ impl<'a> Session<'a> {
     /// Makes sure that a record which was found here is on disk.
     pub fn rely_on_record(&self, record: &Record, id: RecordId) -> Result<()> {
         write::rely_on(&self.disk, &write::record_path(record, id))
+    }
+
+    /// Makes sure that all records of a run which was found here are on disk.
+    pub fn rely_on_run(&self, run: &Run) -> Result<()> {
+        runs::record_paths(self.store.root(), run)?.iter().try_for_each(|path| write::rely_on(&self.disk, path))
+    }
+
+    /// Makes sure that the deletions which were found here are on disk, and that aliases are gone.
+    pub fn rely_on_deletions(&self, history: &History) -> Result<()> {
+        for (id, edit) in history.edits.iter().filter(|(_, edit)| edit.delete) {
+            self.rely_on_record(&Record::Edit(Box::new(edit.clone())), *id)?;
+        }
+        let removed = history.aliases.iter().flat_map(|(alias, heads)| heads.iter().map(move |head| (alias, head)));
+        removed.filter(|(_, head)| head.target.is_none()).try_for_each(|(alias, head)| self.rely_on_alias(&history.artifact, alias, head))
+    }
+
+    /// Makes sure that an alias's record which was found here is on disk.
+    pub fn rely_on_alias(&self, artifact: &Name, alias: &Alias, head: &AliasHead) -> Result<()> {
+        // Where a record lies depends on these fields and its id alone.
+        let (alias, artifact, created_at) = (alias.clone(), artifact.clone(), self.context.now);
+        let record = AliasRecord { alias, artifact, created_at, replaces: Vec::new(), seq: head.seq, target: head.target };
+        self.rely_on_record(&Record::Alias(record), head.record)
     }
 
     /// Notes which packs a manifest rests on, all of them confirmed; a later session need not

@@ -22,6 +22,52 @@ enum Harm {
     CutAt(usize),
 }
 
+/// Commands that find all they are to do done, by a try that was killed or in another copy; and what
+/// they then rely on: nothing of it may be told before it is synced.
+const AGAIN: &[(&[&[&str]], &[&str], &[&str])] = &[
+    (&[], &["init"], &["format"]),
+    (&[PUT], &["put", "data", "SRC/one", "-m", "said", "--tag", "red", "--alias", "best"], &["format", "refs"]),
+    (&[PUT, &["run", "start", "--name", "train"]], &["use", "data", "--as", "set", "--run", "train"], &["runs", "refs"]),
+    (&[PUT, &["run", "start", "--name", "train"]], &["use", "--ref", "s3://bucket/raw", "--run", "train"], &["runs"]),
+    (&[PUT, &["run", "start", "--name", "train"]], &["put", "data", "SRC/one", "--run", "train"], &["runs", "refs"]),
+    (&[PUT, &["alias", "set", "data", "best"]], &["alias", "set", "data", "best", "next"], &["refs"]),
+    (&[PUT, &["put", "data", "SRC/two"]], &["rm", "data:v0"], &["refs/data/edits"]),
+    (&[PUT, &["alias", "set", "data", "best"]], &["rm", "data:v0", "--force-aliases"], &["refs/data/edits"]),
+    (&[PUT, &["rm", "data:v0"]], &["undelete", "data:v0"], &["refs/data/versions"]),
+    (&[PUT, &["put", "data", "SRC/two"]], &["prune", "--keep-last", "1", "--apply"], &["refs/data/edits"]),
+];
+
+pub(crate) fn sweep_records() {
+    let workshop = Workshop::new();
+    let tally = Tally::default();
+    for_each(AGAIN, |(before, command, relied_on)| {
+        tally.injected(|| format!("{command:?} again"), check_told_when_synced(&workshop, before, command, relied_on));
+    });
+    tally.finish("done already", "commands that find done what they are to do");
+}
+
+/// Checks in the log of a command whose work is done already that the records which say so are
+/// synced, with the directories above them.
+fn check_told_when_synced(workshop: &Workshop, before: &[&[&str]], command: &[&str], relied_on: &[&str]) -> Result<(), String> {
+    let place = workshop.place();
+    place.art(&["init"]).ok();
+    before.iter().chain([&command]).for_each(|command| drop(place.art(command).ok()));
+    // What is confirmed stands in local state.
+    fs::remove_dir_all(place.store().join("local")).unwrap();
+    let Log { calls, .. } = trace(&place.command(command), &place.log(), false, &[]).log;
+    let is_synced = |path: &Path| calls.iter().any(|call| call.name == "fsync" && call.fd(0).is_some_and(|(_, of)| of == path));
+    for path in relied_on.iter().flat_map(|below| match place.store().join(below) {
+        dir if dir.is_dir() => files(&dir),
+        file => vec![file],
+    }) {
+        let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(place.store()));
+        if let Some(path) = [path.as_path()].into_iter().chain(above).find(|path| !is_synced(path)) {
+            return Err(format!("{path:?} was not synced"));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn sweep() {
     let workshop = Workshop::new();
     let tally = Tally::default();

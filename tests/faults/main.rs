@@ -51,3 +51,10 @@ fn a_power_cut_at_any_moment_loses_nothing_and_a_missing_sync_would_show() {
 fn packs_that_were_copied_in_count_only_once_they_are_checked_and_synced() {
     adopt::sweep();
 }
+
+#[test]
+fn what_is_there_already_is_told_only_once_it_is_synced() {
+    if strace::is_usable() {
+        adopt::sweep_records();
+    }
+}

@@ -5,7 +5,7 @@ use crate::format::record::{Metadata, Record, VersionRecord};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::ops::alias::set_alias;
-use crate::ops::edit::{Change, claim_edit, empty_edit, write_change};
+use crate::ops::edit::{Change, claim_edit, empty_edit, rely_on_said, write_change};
 use crate::ops::run::{write_input, write_output};
 use crate::quote::quote;
 use crate::refs::history::{History, Meaning, Version};
@@ -94,6 +94,9 @@ pub(super) fn record(
     origin: Origin<'_>,
 ) -> Result<Recorded> {
     let _numbers = session.lock_numbers()?;
+    if let Some(run) = context.run {
+        session.rely_on_run(&session.store().run(run)?)?;
+    }
     let mut history = session.store().history(&options.artifact)?;
     let artifact_type = check_type(&history, options)?;
     if let (Some(onto), Some(base)) = (&options.onto, origin.version()) {
@@ -123,7 +126,12 @@ pub(super) fn record(
                 true => claim_edit(&history, version, context.now),
                 false => empty_edit(&history, Some(version.id), history.next_edit_seq(), context.now),
             };
-            let change = given(options).differing(session.store(), &history, Some(version))?;
+            let given = given(options);
+            // What is said already is acknowledged, too.
+            if !given.is_empty() && !rely_on_said(session, &history, Some(version))? {
+                return Ok(Recorded::Moved);
+            }
+            let change = given.differing(session.store(), &history, Some(version))?;
             if (claim || !change.is_empty()) && write_change(session, edit, &change)?.is_none() {
                 return Ok(Recorded::Moved);
             }

@@ -31,11 +31,19 @@ pub fn check_open(store: &Store, id: RunId) -> Result<Run> {
     }
 }
 
+/// The same for who is about to add to it, or to say that it stands there already: what stands there
+/// is on disk when this returns.
+fn open(session: &Session<'_>, id: RunId) -> Result<Run> {
+    let run = check_open(session.store(), id)?;
+    session.rely_on_run(&run)?;
+    Ok(run)
+}
+
 /// Sets values of a run: what it was configured with, and what it found out.
 pub fn log(store: &Store, context: &Context<'_>, run: RunId, config: Metadata, summary: Metadata) -> Result<()> {
     let session = Session::begin(store, context)?;
     let _numbers = session.lock_numbers()?;
-    let run = check_open(store, run)?;
+    let run = open(&session, run)?;
     let record = RunRecord { config, summary, ..next(&run, context) };
     session.write_record(&Record::Run(Box::new(record))).map(drop)
 }
@@ -44,7 +52,7 @@ pub fn log(store: &Store, context: &Context<'_>, run: RunId, config: Metadata, s
 pub fn finish(store: &Store, context: &Context<'_>, run: RunId, end: RunEnd) -> Result<()> {
     let session = Session::begin(store, context)?;
     let _numbers = session.lock_numbers()?;
-    let run = check_open(store, run)?;
+    let run = open(&session, run)?;
     let record = RunRecord { end: Some(end), ..next(&run, context) };
     session.write_record(&Record::Run(Box::new(record))).map(drop)
 }
@@ -66,7 +74,7 @@ pub fn use_version(store: &Store, context: &Context<'_>, run: RunId, reference: 
 pub fn use_reference(store: &Store, context: &Context<'_>, run: RunId, reference: RunReference) -> Result<bool> {
     let session = Session::begin(store, context)?;
     let _numbers = session.lock_numbers()?;
-    let run = check_open(store, run)?;
+    let run = open(&session, run)?;
     if run.references.contains(&reference) {
         return Ok(false);
     }
@@ -77,7 +85,7 @@ pub fn use_reference(store: &Store, context: &Context<'_>, run: RunId, reference
 
 /// Records an input under the lock of numbers, which the caller holds; whether it is a new one.
 pub(crate) fn write_input(session: &Session<'_>, context: &Context<'_>, run: RunId, version: &Version, role: Option<Name>) -> Result<bool> {
-    let run = check_open(session.store(), run)?;
+    let run = open(session, run)?;
     let input = named(version, role);
     if run.inputs.contains(&input) {
         return Ok(false);
@@ -91,6 +99,7 @@ pub(crate) fn write_input(session: &Session<'_>, context: &Context<'_>, run: Run
 /// caller holds.
 pub(crate) fn write_output(session: &Session<'_>, context: &Context<'_>, run: RunId, version: &Version) -> Result<()> {
     let run = session.store().run(run)?;
+    session.rely_on_run(&run)?;
     let output = named(version, None);
     if version.record.run == Some(run.id) || run.outputs.contains(&output) {
         return Ok(());
