@@ -10,6 +10,7 @@ pub mod object;
 pub mod packer;
 pub mod page_writer;
 pub mod put_note;
+pub(crate) mod quarantine;
 pub mod reach;
 pub mod resolve;
 pub mod roots;

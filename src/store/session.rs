@@ -10,18 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::context::Context;
-use crate::durable::{Disk, Reserve, TEMP_AGE_MAX};
+use crate::durable::{Disk, Reserve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::pack::PackClass;
 use crate::format::record::{AliasRecord, Record};
 use crate::id::{HASH_LEN, PackId, PageId, RecordId};
-use crate::index::{Index, Location};
+use crate::index::Location;
 use crate::lock::{Lock, Mode};
 use crate::name::{Alias, Name};
 use crate::pack::pack_path;
-use crate::pack::reader::{Opened, Pack, verify_file};
+use crate::pack::reader::{Pack, verify_file};
 use crate::pack::writer::FinishedPack;
-use crate::quote::quote_path;
 use crate::refs::condemned::{self, Condemned};
 use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
@@ -278,30 +277,6 @@ impl<'a> Session<'a> {
                 self.context.progress.warn(&format!("cannot save the look-up: {error}"));
             }
         }
-    }
-
-    /// Moves files in a pack's place that never became whole packs, and that nothing has written
-    /// to for an hour, to `quarantine/`, so that the copy can be run again.
-    pub fn quarantine_torn_packs(&self) -> Result<()> {
-        for class in [PackClass::Data, PackClass::Meta] {
-            let torn = self.store.index_if_open(class).map(Index::not_arrived).unwrap_or_default();
-            for (id, why) in torn {
-                // It may have arrived, or been stored again, since it was listed.
-                if let Opened::Pack(..) = Pack::open(self.store.root(), class, id) {
-                    continue;
-                }
-                let path = self.store.root().join(pack_path(class, id));
-                let now = self.disk.file_system_time()?;
-                let changed = fs::symlink_metadata(&path).and_then(|meta| meta.modified());
-                if changed.is_ok_and(|changed| now.duration_since(changed).unwrap_or_default() > TEMP_AGE_MAX) {
-                    let dir = self.store.root().join("quarantine");
-                    fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-                    self.disk.move_aside(&path, &dir.join(id.to_string()))?;
-                    self.context.progress.warn(&format!("moved {} to `quarantine/`, for {why}: copy it again", quote_path(&path)));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn rely_on(&self, location: &Location) -> bool {

@@ -33,6 +33,7 @@ use crate::ops::run::check_open;
 use crate::ops::show::{VersionInfo, version_info};
 use crate::store::Store;
 use crate::store::page_writer::PageWriter;
+use crate::store::quarantine::move_torn_packs;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;
 use base::Base;
@@ -153,6 +154,8 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
     let stream = Mutex::new(stream);
     for _ in 0..TRIES {
         if let Some(outcome) = attempt(&session, context, options, &stream)? {
+            drop(session);
+            move_torn_packs(store, context);
             return Ok(outcome);
         }
         if options.stream.is_some() {
@@ -212,7 +215,6 @@ pub(in crate::ops) fn conclude(
 ) -> Result<Option<PutOutcome>> {
     let (store, new_bytes) = (session.store(), content.stored_bytes);
     let Recorded::Version { id, unchanged } = record::record(session, context, options, content, origin)? else { return Ok(None) };
-    session.quarantine_torn_packs()?;
     session.save_index();
 
     let history = store.history(&options.artifact)?;

@@ -2,7 +2,6 @@
 //! store happens here, under the lock of a writer.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -11,14 +10,12 @@ use crate::id::RecordId;
 use crate::pack::pack_path;
 use crate::pack::reader::verify_file;
 use crate::refs::read::read_record;
+use crate::store::quarantine::{QUARANTINE, free_name};
 use crate::store::session::Session;
 
 use super::Quarantined;
 use super::fetch::Repair;
 use super::need::{Damaged, DamagedFile};
-use super::source::COPY_MARK;
-
-const QUARANTINE: &str = "quarantine";
 
 /// How long a file that is put aside keeps its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +93,8 @@ impl Repair<'_> {
         {
             return Ok(());
         }
-        let to = self.free_name(&damaged.path);
-        session.disk().make_dir(to.parent().unwrap_or(Path::new(QUARANTINE)))?;
+        let to = free_name(self.store.root(), &damaged.path);
+        session.disk().make_dir(to.parent().unwrap_or(&to))?;
         let aside = self.store.root().join(&to);
         session.disk().link_aside(&from, &aside)?;
         if let DamagedFile::Pack(_, id) = damaged.what
@@ -114,18 +111,6 @@ impl Repair<'_> {
         }
         self.outcome.quarantined.push(Quarantined { path: damaged.path.clone(), to });
         Ok(())
-    }
-
-    /// Returns a name in `quarantine/` that nothing else has: one that the file has already, because
-    /// a repair was killed, will do.
-    fn free_name(&self, path: &Path) -> PathBuf {
-        let first = Path::new(QUARANTINE).join(path);
-        let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let numbered = (1..).map(|number: u64| first.with_file_name(format!("{name}{COPY_MARK}{number}")));
-        let mut names = std::iter::once(first.clone()).chain(numbered);
-        let file = |path: &Path| fs::symlink_metadata(self.store.root().join(path)).map(|meta| (meta.dev(), meta.ino())).ok();
-        let own = file(path);
-        names.find(|name| file(name).is_none_or(|file| Some(file) == own)).unwrap_or(first)
     }
 }
 

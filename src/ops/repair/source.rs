@@ -18,13 +18,10 @@ use crate::quote::quote_path;
 use crate::refs::condemned;
 use crate::refs::read::parse_record_name;
 use crate::store::census::Census;
+use crate::store::quarantine::COPY_MARK;
 use crate::store::{STORE_DIR, Store};
 
 use super::git::Blobs;
-
-/// What stands between the name of a file in `quarantine/` and a number that tells it from others
-/// of this name.
-pub(super) const COPY_MARK: char = '~';
 
 /// A place to fetch from.
 pub(super) struct Source {
