@@ -13,7 +13,10 @@ use crate::strace::{Log, trace};
 use crate::support::files;
 use crate::tally::{Tally, for_each};
 
-const PUT: &[&str] = &["put", "data", "SRC/one"];
+const PUT: Line = &["put", "data", "SRC/one"];
+
+/// The words of a command.
+type Line = &'static [&'static str];
 
 /// What happened to a pack on its way.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +27,14 @@ enum Harm {
 
 /// Commands that find all they are to do done, by a try that was killed or in another copy; and what
 /// they then rely on: nothing of it may be told before it is synced.
-const AGAIN: &[(&[&[&str]], &[&str], &[&str])] = &[
+const AGAIN: &[(&[Line], Line, &[&str])] = &[
     (&[], &["init"], &["format"]),
     (&[PUT], &["put", "data", "SRC/one", "-m", "said", "--tag", "red", "--alias", "best"], &["format", "refs"]),
     (&[PUT, &["run", "start", "--name", "train"]], &["use", "data", "--as", "set", "--run", "train"], &["runs", "refs"]),
     (&[PUT, &["run", "start", "--name", "train"]], &["use", "--ref", "s3://bucket/raw", "--run", "train"], &["runs"]),
     (&[PUT, &["run", "start", "--name", "train"]], &["put", "data", "SRC/one", "--run", "train"], &["runs", "refs"]),
     (&[PUT, &["alias", "set", "data", "best"]], &["alias", "set", "data", "best", "next"], &["refs"]),
+    (&[PUT, &["edit", "data", "-m", "said"]], &["edit", "data", "-m", "said", "--meta", "rate=3"], &["refs/data/edits"]),
     (&[PUT, &["put", "data", "SRC/two"]], &["rm", "data:v0"], &["refs/data/edits"]),
     (&[PUT, &["alias", "set", "data", "best"]], &["rm", "data:v0", "--force-aliases"], &["refs/data/edits"]),
     (&[PUT, &["rm", "data:v0"]], &["undelete", "data:v0"], &["refs/data/versions"]),
@@ -48,7 +52,7 @@ pub(crate) fn sweep_records() {
 
 /// Checks in the log of a command whose work is done already that the records which say so are
 /// synced, with the directories above them.
-fn check_told_when_synced(workshop: &Workshop, before: &[&[&str]], command: &[&str], relied_on: &[&str]) -> Result<(), String> {
+fn check_told_when_synced(workshop: &Workshop, before: &[Line], command: Line, relied_on: &[&str]) -> Result<(), String> {
     let place = workshop.place();
     place.art(&["init"]).ok();
     before.iter().chain([&command]).for_each(|command| drop(place.art(command).ok()));

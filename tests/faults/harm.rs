@@ -12,7 +12,7 @@ use crate::support::files;
 pub(crate) const COPY: &str = "copy";
 
 /// What of a store is copied: all but local state.
-const SYNCED: [&str; 8] = ["format", ".gitattributes", ".gitignore", "features", "packs", "meta", "refs", "gc"];
+const SYNCED: [&str; 9] = ["format", ".gitattributes", ".gitignore", "features", "packs", "meta", "refs", "runs", "gc"];
 
 /// Whether a line of a set-up is no command of `art`.
 pub(crate) fn is_harm(line: &[&str]) -> bool {

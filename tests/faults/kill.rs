@@ -64,6 +64,7 @@ fn kill_at(prepared: &Prepared, workshop: &Workshop, (call, number): &Point, tal
     }
     let outcome = (prepared.scenario.view(&place))
         .and_then(|view| view.check_within(&[prepared.before.clone(), prepared.after.clone()]))
+        .and_then(|()| prepared.scenario.check_told(&place))
         .and_then(|()| prepared.scenario.check_dest(&place, workshop, false))
         .and_then(|()| go_on(prepared, workshop, &place));
     tally.injected(|| format!("{}: killed at {call} {number}", prepared.scenario.name), outcome);
@@ -74,8 +75,9 @@ pub(crate) fn go_on(prepared: &Prepared, workshop: &Workshop, place: &Place) -> 
     let ran = prepared.scenario.run(place);
     let view = prepared.scenario.view(place)?;
     let done = view == prepared.after;
-    // What the first try has done may not be doable twice: an alias that is gone already.
-    if ran.code != Some(prepared.scenario.exit) && !(done && ran.code == Some(3)) {
+    // What the first try has done may not be doable twice: an alias is gone, a run has ended.
+    let is_done_already = ran.code == Some(3) || ran.stderr.contains(": it ended at ");
+    if ran.code != Some(prepared.scenario.exit) && !(done && is_done_already) {
         return Err(format!("the next try fails: {:?} {}", ran.code, ran.stderr));
     }
     view.check_within(std::slice::from_ref(&prepared.after)).map_err(|why| format!("after the next try {why}"))?;

@@ -11,6 +11,7 @@ use artstore::lock::Wait;
 use artstore::ops::fsck::{FsckOptions, fsck};
 use artstore::progress::Silent;
 use artstore::refs::history::{History, Version};
+use artstore::refs::read::DamagedRecord;
 use artstore::store::CONDEMN_FEATURE;
 use artstore::{Context, Store};
 
@@ -30,6 +31,9 @@ pub(crate) struct View {
 /// What a damaged store shows of what it cannot give.
 const UNREADABLE: &str = "cannot be read";
 
+/// How a run is shown that ended well.
+const ENDED: &str = " ended";
+
 pub(crate) fn context() -> Context<'static> {
     Context { now: Time(jiff::Timestamp::now()), git: None, run: None, threads: 1, wait: Wait::Not, progress: &Silent }
 }
@@ -47,7 +51,10 @@ impl View {
                 let shown = if version.deleted { "deleted".to_owned() } else { content(&store, version).map_err(told)? };
                 facts.insert(version.full_name(), shown);
             }
-            add_aliases(&history, &mut facts);
+            add_whole(&history, &mut facts);
+        }
+        if let Some(damaged) = add_runs(&store, &mut facts)?.first() {
+            return Err(format!("damaged record: {damaged:?}"));
         }
         let condemned = store.condemned().map_err(told)?;
         for (_, condemnation) in condemned.iter() {
@@ -71,10 +78,13 @@ impl View {
             for version in &history.versions {
                 add_content(&store, version, &mut facts);
             }
-            add_aliases(&history, &mut facts);
+            add_whole(&history, &mut facts);
+        }
+        for damaged in add_runs(&store, &mut facts)? {
+            facts.insert(damaged.path.display().to_string(), "damaged".to_owned());
         }
         let hash = |path: &PathBuf| FileDigest::of(&std::fs::read(path).unwrap()).short(32);
-        let in_place: Vec<PathBuf> = ["packs", "meta", "refs", "gc"].iter().flat_map(|dir| files(&root.join(dir))).collect();
+        let in_place: Vec<PathBuf> = ["packs", "meta", "refs", "runs", "gc"].iter().flat_map(|dir| files(&root.join(dir))).collect();
         for path in &in_place {
             let (name, hash) = (path.file_name().unwrap().to_string_lossy().into_owned(), hash(path));
             // What is written is whole; what is not was so before.
@@ -99,6 +109,28 @@ impl View {
         let mut view = self.clone();
         view.facts.retain(|name, _| !name.ends_with(" packs"));
         view
+    }
+
+    /// Leaves out how runs ended: a command's own exit code counts, whatever becomes of the record.
+    pub(crate) fn without_ends(&self) -> View {
+        let mut view = self.clone();
+        view.facts.retain(|name, _| !name.ends_with(ENDED));
+        view
+    }
+
+    /// Checks that what the commands of a run were told stands: each line is what one of them printed.
+    pub(crate) fn check_told(&self, lines: &str) -> Result<(), String> {
+        for line in lines.lines() {
+            let stored = line.strip_prefix("stored: ").and_then(|stored| stored.split(' ').next());
+            let there = match stored {
+                Some(version) => self.facts.contains_key(version) && self.facts.keys().any(|name| name.starts_with("run train made ")),
+                None => self.facts.contains_key(&format!("run train used {line}")),
+            };
+            if !there {
+                return Err(format!("what was told as `{line}` is not there: {:?}", self.facts.keys()));
+            }
+        }
+        Ok(())
     }
 
     /// Checks that everything stands as in one of the `allowed` views, of which the first is what
@@ -140,7 +172,9 @@ fn told(error: artstore::Error) -> String {
     format!("{error:?}")
 }
 
-fn add_aliases(history: &History, facts: &mut BTreeMap<String, String>) {
+/// Tells what is said of an artifact as a whole, and its aliases.
+fn add_whole(history: &History, facts: &mut BTreeMap<String, String>) {
+    facts.insert(format!("{} as a whole", history.artifact), format!("{:?}", history.about));
     for (alias, heads) in &history.aliases {
         let targets: BTreeSet<_> = heads.iter().map(|head| head.target).collect();
         let shown: Vec<String> = targets
@@ -152,6 +186,35 @@ fn add_aliases(history: &History, facts: &mut BTreeMap<String, String>) {
             facts.insert(format!("{}:{alias}", history.artifact), shown.join(" and "));
         }
     }
+}
+
+/// Tells the runs by their names: one that was begun again, because the first try was killed, shows
+/// once what both did. One that ended badly shows no end. Returns the records that are damaged.
+fn add_runs(store: &Store, facts: &mut BTreeMap<String, String>) -> Result<Vec<DamagedRecord>, String> {
+    let runs = store.runs(1).map_err(told)?;
+    let mut add = |name: String, value: &dyn std::fmt::Display| drop(facts.insert(name, value.to_string()));
+    for run in &runs.runs {
+        let name = format!("run {}", run.name().unwrap_or("without a name"));
+        add(name.clone(), &run.start.is_some());
+        run.config.iter().for_each(|(key, value)| add(format!("{name} config {key}"), value));
+        run.summary.iter().for_each(|(key, value)| add(format!("{name} summary {key}"), value));
+        for used in &run.inputs {
+            let role = used.role.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
+            add(format!("{name} used {}@{}{role}", used.artifact, used.digest), &true);
+        }
+        run.outputs.iter().for_each(|made| add(format!("{name} made {}@{}", made.artifact, made.digest), &true));
+        run.references.iter().for_each(|of| add(format!("{name} used {}", of.uri), &true));
+        if run.end.is_some_and(|(end, _)| end.exit_code == Some(0)) {
+            add(format!("{name}{ENDED}"), &true);
+        }
+    }
+    for version in store.histories().map_err(told)?.iter().flat_map(|history| &history.versions) {
+        if let Some(run) = version.record.run {
+            let name = runs.get(run).and_then(|run| run.name()).unwrap_or("that is not here");
+            add(format!("run {name} made {}@{}", version.record.artifact, version.record.manifest), &true);
+        }
+    }
+    Ok(runs.damaged)
 }
 
 /// Reads a version whole and tells all of it: what was said of it, and each entry with the hash
@@ -180,7 +243,7 @@ fn add_content(store: &Store, version: &Version, facts: &mut BTreeMap<String, St
 }
 
 fn said(store: &Store, version: &Version) -> artstore::Result<String> {
-    let said = serde_json::json!([version.description, version.tags, store.metadata(version)?]);
+    let said = serde_json::json!([version.description, version.tags, version.ttl_seconds, store.metadata(version)?]);
     Ok(format!("{} {}", version.record.manifest.short(16), FileDigest::of(said.to_string().as_bytes())))
 }
 

@@ -108,6 +108,11 @@ impl Place {
         self.dir.path().join("project")
     }
 
+    /// A directory that is no part of the project.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.project().join(".artifacts")
     }
@@ -117,17 +122,20 @@ impl Place {
     }
 
     /// Prepares `art` in the project, with one thread, so that its calls come in one order; `SRC`
-    /// at the front of an argument stands for the directory of the sources.
+    /// at the front of an argument stands for the directory of the sources, `ART` for the program.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_art"));
         command.args(args.iter().map(|arg| self.argument(arg))).current_dir(self.project()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.dir.path().join("home"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home());
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CEILING_DIRECTORIES", self.dir.path());
         command.env("LC_ALL", "C.UTF-8").env("ART_THREADS", "1");
         command
     }
 
     pub(crate) fn argument(&self, arg: &str) -> String {
+        if arg == "ART" {
+            return env!("CARGO_BIN_EXE_art").to_owned();
+        }
         arg.strip_prefix("SRC/").map_or_else(|| arg.to_owned(), |below| self.sources.join(below).display().to_string())
     }
 

@@ -44,6 +44,12 @@ const REMOVE: &[&str] = &["!remove", "largest", "packs"];
 const REPAIR: &[&str] = &["repair"];
 const FETCH: &[&str] = &["repair", "--from", "copy"];
 
+const START: &[&str] = &["run", "start", "--name", "train", "--config", "rate=3"];
+const FINISH: &[&str] = &["run", "finish", "train"];
+const USE: &[&str] = &["use", "data:v0", "--as", "set", "--run", "train"];
+/// What each command of the run tells goes where no fault is injected.
+const STEPS: &str = r#""$0" use data:v0 >"$HOME/told" && "$0" put data "$1" >>"$HOME/told""#;
+
 const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
     Scenario { name, setup, command, dest: None, exit: 0 }
 }
@@ -80,6 +86,9 @@ const ALL: &[Scenario] = &[
     store("put onto", &[INIT, ONE], &["put", "data", "SRC/many", "--onto", "data", "--at", "more", "--remove", "text"]),
     store("put with a time to live", &[INIT, ONE], &["put", "data", "SRC/two", "--ttl", "30d"]),
     store("put with init", &[], &["put", "--init", "data", "SRC/one"]),
+    store("edit", &[INIT, ONE], &["edit", "data", "-m", "text", "--meta", "rate=3", "--ttl", "30d"]),
+    store("edit long metadata", &[INIT, ONE], &["edit", "data", "--meta-file", "SRC/meta.json"]),
+    store("edit an artifact", &[INIT, ONE], &["edit", "--artifact", "data", "-m", "text"]),
     store("alias set", &[INIT, ONE, TWO], BEST),
     store("alias moved", &[INIT, ONE, TWO, BEST], &["alias", "set", "data:v1", "best", "next"]),
     store("alias rm", &[INIT, ONE, BEST], &["alias", "rm", "data:best"]),
@@ -101,6 +110,18 @@ const ALL: &[Scenario] = &[
     store("gc, put anew", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc", "--prune-now"]], MANY),
     store("gc, put again", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc"]], MANY),
     store("prune", &[INIT, ONE, TWO, MANY], &["prune", "--keep-last", "1", "--apply"]),
+    store("run start", &[INIT, ONE], START),
+    store("run log", &[INIT, START], &["run", "log", "--run", "train", "loss=1", "--config", "rate=4"]),
+    store("run finish", &[INIT, START], FINISH),
+    store("use", &[INIT, ONE, START], USE),
+    store("use a reference", &[INIT, ONE, START], &["use", "--ref", "s3://bucket/raw", "--run", "train"]),
+    restore("get and use", &[INIT, ONE, START], &["get", "data:v0", "out", "--use", "--run", "train"], "one", None),
+    store("put in a run", &[INIT, ONE, START, USE], &["put", "data", "SRC/two", "--run", "train"]),
+    store("put unchanged in a run", &[INIT, ONE, START], &["put", "data", "SRC/one", "--run", "train"]),
+    store("put onto in a run", &[INIT, ONE, START], &["put", "data", "SRC/two", "--onto", "data:v0", "--at", "more", "--run", "train"]),
+    store("run exec", &[INIT, ONE], &["run", "exec", "--name", "train", "--", "true"]),
+    store("run exec that stores", &[INIT, ONE], &["run", "exec", "--name", "train", "--", "sh", "-c", STEPS, "ART", "SRC/two"]),
+    store("repair a run from a copy", &[INIT, ONE, START, USE, COPY, &["!flip", "largest", "runs"]], FETCH),
     store("repair a pack from a copy", &[INIT, ONE, TWO, COPY, FLIP_PACK], FETCH),
     store("repair a pack of pages from a copy", &[INIT, ONE, TWO, COPY, &["!flip", "largest", "meta"]], FETCH),
     store("repair a record from a copy", &[INIT, ONE, TWO, BEST, COPY, FLIP_RECORD], FETCH),
@@ -175,6 +196,14 @@ impl Scenario {
     /// Reads what the store shows, damaged where that may be.
     pub(crate) fn view(&self, place: &Place) -> Result<View, String> {
         if self.is_repair() { View::read_damaged(&place.store()) } else { View::read(&place.store()) }
+    }
+
+    /// Checks that what the commands of a run were told stands.
+    pub(crate) fn check_told(&self, place: &Place) -> Result<(), String> {
+        match std::fs::read_to_string(place.home().join("told")) {
+            Ok(lines) => self.view(place)?.check_told(&lines),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Checks that `fsck` finds nothing, unless something stays lost.

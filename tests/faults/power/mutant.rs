@@ -13,16 +13,21 @@ pub(crate) struct Mutant {
     pub(crate) from: usize,
 }
 
-/// The mutants of a history, and how many syncs had none: nothing waited for them, or another
-/// sync of the same directory follows before anything relies on it.
+/// The mutants of a history.
 pub(crate) struct Mutants {
+    /// Those that the images must show to be wrong.
     pub(crate) all: Vec<Mutant>,
+    /// Those in which nothing is wrong, which the images must show as well: see
+    /// [`removes_condemned`].
+    pub(crate) harmless: Vec<Mutant>,
+    /// How many syncs had no mutant: nothing waited for them, or another sync of the same directory
+    /// follows before anything relies on it.
     pub(crate) idle: u64,
 }
 
 /// Makes all mutants of the operations from `from` on.
 pub(crate) fn all(history: &History, from: usize) -> Mutants {
-    let mut mutants = Mutants { all: records_first(history, from), idle: 0 };
+    let mut mutants = Mutants { all: records_first(history, from), harmless: Vec::new(), idle: 0 };
     let whole: Vec<usize> = (0..history.ops.len()).collect();
     for at in from..history.ops.len() {
         let Op::Sync(object) = history.ops[at] else { continue };
@@ -31,26 +36,63 @@ pub(crate) fn all(history: &History, from: usize) -> Mutants {
         // Syncs of one object that the same step relies on go together.
         let group: Vec<usize> =
             (from..=at).filter(|&other| history.ops[other] == Op::Sync(object) && relying(history, other, object) == step).collect();
+        let mut waiting: Vec<usize> = group.iter().flat_map(|&sync| pending(history, &whole[..sync])).collect();
+        waiting.retain(|&op| object_of(&history.ops[op]) == Some(object));
         // What never left local state, because its writer was killed, is nobody's loss.
         let is_local = !history.objects[object].is_dir && lies_below(history, object, "local");
-        let is_idle = is_local
-            || group.iter().all(|&sync| !pending(history, &whole[..sync]).iter().any(|&op| object_of(&history.ops[op]) == Some(object)));
-        if is_covered || is_idle {
+        if is_covered || is_local || waiting.is_empty() {
             mutants.idle += 1;
             continue;
         }
         let path = &history.objects[object].path;
         let without: Vec<usize> = whole.iter().copied().filter(|op| !group.contains(op)).collect();
-        mutants.all.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
+        let is_harmless = waiting.iter().all(|&op| removes_condemned(history, op));
+        let kind = if is_harmless { &mut mutants.harmless } else { &mut mutants.all };
+        kind.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
         // The sync comes, but only after the step that relies on it.
         if step < history.ops.len() {
             let mut order = without;
             let place = order.iter().position(|&op| op == step).unwrap() + 1;
             order.insert(place, at);
-            mutants.all.push(Mutant { told: format!("{path:?} synced after {}", told(history, step)), order, from: group[0] });
+            kind.push(Mutant { told: format!("{path:?} synced after {}", told(history, step)), order, from: group[0] });
         }
     }
     mutants
+}
+
+/// Whether all that an operation does is to remove a pack whose condemnation is on disk by then, and
+/// no pages are removed after it that would tell that it is dead.
+///
+/// That it is on disk need not be waited for. If the power cut undoes it the pack is there again, and
+/// so is, for sure, the record that condemns it: writers rest nothing on it, as before it was
+/// removed, all that it holds lies elsewhere or is known to be dead, and the next `gc` removes it
+/// again. Pages that are gone for sure while data is back would make that data an orphan.
+fn removes_condemned(history: &History, removal: usize) -> bool {
+    let Op::Name { dir, name, to: None } = &history.ops[removal] else { return false };
+    let is_data = lies_below(history, *dir, "packs");
+    if !is_data && !lies_below(history, *dir, "meta") || is_data && (removal..history.ops.len()).any(|at| removes_pages(history, at)) {
+        return false;
+    }
+    let before: Vec<usize> = (0..removal).collect();
+    let pending = pending(history, &before);
+    let is_pending = |file: usize| pending.iter().any(|&op| object_of(&history.ops[op]) == Some(file));
+    let condemns = |file: usize| {
+        before.iter().any(|&at| match &history.ops[at] {
+            Op::Bytes { file: of, bytes, .. } if *of == file => String::from_utf8_lossy(bytes).contains(&*name.to_string_lossy()),
+            _ => false,
+        })
+    };
+    before.iter().any(|at| match &history.ops[*at] {
+        Op::Name { dir, to: Some(file), .. } => {
+            lies_below(history, *dir, "gc") && condemns(*file) && !pending.contains(at) && !is_pending(*file)
+        }
+        _ => false,
+    })
+}
+
+/// Whether a pack of pages goes.
+fn removes_pages(history: &History, at: usize) -> bool {
+    matches!(&history.ops[at], Op::Name { dir, to: None, .. } if lies_below(history, *dir, "meta"))
 }
 
 /// The name of a record comes before the pack that it rests on is synced and renamed.
@@ -76,7 +118,8 @@ fn records_first(history: &History, from: usize) -> Vec<Mutant> {
 }
 
 /// Returns the step that relies on a sync: for a new file its own name, for a pack's directory the
-/// record's name, and else the answer; the end if there is none.
+/// record's name, or the removal of pages that tell of it, and else the answer; the end if there is
+/// none.
 fn relying(history: &History, sync: usize, object: usize) -> usize {
     let mut later = sync + 1..history.ops.len();
     let answer = |at: &usize| history.ops[*at] == Op::Acknowledged;
@@ -85,7 +128,8 @@ fn relying(history: &History, sync: usize, object: usize) -> usize {
     let step = if !history.objects[object].is_dir {
         later.clone().find(named).or_else(|| later.find(|at| is_record(history, *at) || answer(at)))
     } else if is_pack(object) {
-        later.find(|at| is_record(history, *at) || answer(at))
+        let is_data = lies_below(history, object, "packs");
+        later.find(|at| is_record(history, *at) || is_data && removes_pages(history, *at) || answer(at))
     } else {
         later.find(answer)
     };
@@ -109,6 +153,7 @@ fn lies_below(history: &History, object: usize, top: &str) -> bool {
 fn told(history: &History, at: usize) -> String {
     match &history.ops[at] {
         Op::Name { to: Some(to), .. } => format!("the name of {:?}", history.objects[*to].path),
+        Op::Name { name, to: None, .. } => format!("the removal of {name:?}"),
         _ => "the answer".to_owned(),
     }
 }

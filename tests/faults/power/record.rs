@@ -1,6 +1,7 @@
 //! Runs commands under strace and keeps what they did, and what the store showed after each.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::log::{History, Op};
@@ -9,6 +10,7 @@ use crate::oracle::View;
 use crate::place::{Place, Workshop};
 use crate::scenario::Scenario;
 use crate::strace::{Fault, trace};
+use crate::support::files;
 
 /// Commands that were recorded, the last of them the one whose power is cut.
 pub(crate) struct Recorded {
@@ -20,10 +22,14 @@ pub(crate) struct Recorded {
     pub(crate) views: Vec<View>,
     /// The operation with which the command of interest begins.
     pub(crate) from: usize,
+    /// The operation from which on there are images that no other history has.
+    pub(crate) images_from: usize,
     /// Whether there was a first try that was killed.
     pub(crate) was_killed: bool,
     /// Whether nothing but whole packs can be there before the command of interest is done.
     pub(crate) is_clean: bool,
+    /// The packs that are gone in the end, relative to the store.
+    pub(crate) removed: BTreeSet<PathBuf>,
     pub(crate) scenario: &'static Scenario,
 }
 
@@ -47,6 +53,8 @@ impl Recorded {
         if !recorded.run(&place, scenario.command, &[fault]) {
             return None;
         }
+        // Until then it is as if the power had failed in a first try.
+        recorded.images_from = recorded.history.ops.len();
         recorded.run(&place, scenario.command, &[]);
         Some(recorded)
     }
@@ -71,6 +79,7 @@ impl Recorded {
         recorded.views.push(scenario.view(&place).unwrap());
         recorded.commands.push((scenario.command, false));
         recorded.from = recorded.history.ops.len();
+        recorded.images_from = recorded.from;
         recorded.run(&place, scenario.command, &[]);
         recorded
     }
@@ -79,7 +88,19 @@ impl Recorded {
         let history = History::new(&place.project());
         let (name, views) = (scenario.name.to_owned(), vec![View::default()]);
         let is_clean = !scenario.is_repair();
-        let mut recorded = Recorded { name, commands: Vec::new(), history, views, from: 0, was_killed: false, is_clean, scenario };
+        let removed = BTreeSet::new();
+        let mut recorded = Recorded {
+            removed,
+            name,
+            commands: Vec::new(),
+            history,
+            views,
+            from: 0,
+            images_from: 0,
+            was_killed: false,
+            is_clean,
+            scenario,
+        };
         for command in scenario.setup {
             if is_harm(command) {
                 recorded.harm(place, command);
@@ -89,6 +110,7 @@ impl Recorded {
         }
         // What comes first of a repair is that it has begun: what befell the store before is over.
         recorded.from = recorded.history.ops.len() + usize::from(scenario.is_repair());
+        recorded.images_from = recorded.from;
         recorded
     }
 
@@ -111,7 +133,11 @@ impl Recorded {
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$@\" >\"$0\""]).arg(&stdout).arg(art.get_program()).args(art.get_args());
         shell.current_dir(place.project()).envs(art.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let before = packs(place);
         let traced = trace(&shell, &place.log(), true, faults);
+        let after = packs(place);
+        self.removed.retain(|pack| !after.contains(pack));
+        self.removed.extend(before.difference(&after).cloned());
         let exit = if command == self.scenario.command { self.scenario.exit } else { 0 };
         assert!(traced.log.killed || traced.ran.code == Some(exit), "{}", traced.ran.stderr);
         self.history.add(&traced.log, &stdout, !traced.log.killed);
@@ -119,4 +145,9 @@ impl Recorded {
         self.commands.push((command, !traced.log.killed));
         traced.log.killed
     }
+}
+
+fn packs(place: &Place) -> BTreeSet<PathBuf> {
+    let all = ["packs", "meta"].into_iter().flat_map(|dir| files(&place.store().join(dir)));
+    all.map(|path| path.strip_prefix(place.store()).unwrap().to_owned()).collect()
 }
