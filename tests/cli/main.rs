@@ -5,6 +5,7 @@
 
 mod alias;
 mod cat;
+mod clone;
 mod cp;
 mod diff;
 mod docs;

@@ -55,6 +55,31 @@ fn a_push_that_was_killed_leaves_whole_versions_and_goes_on() {
 }
 
 #[test]
+fn a_clone_that_was_killed_leaves_whole_versions_and_a_pull_goes_on() {
+    let source = large();
+    let all = store_files(&source.store());
+    let tries = if slow_tests() { 100 } else { 12 };
+    for step in 1..=tries {
+        let dest = Project::bare();
+        let root = source.root();
+        let args = ["clone", root.to_str().unwrap(), "."];
+        let mut child = dest.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(step * 240 / tries));
+        let _ = child.kill();
+        child.wait().unwrap();
+        if dest.store().join("format").exists() {
+            assert_eq!(dest.art(["fsck", "--json"]).code, Some(0), "step {step}");
+            art_with(&dest, "pull", &root, &[]).ok();
+        } else {
+            // Nothing but directories and rules for git.
+            dest.art(args).ok();
+        }
+        assert!(store_files(&dest.store()) == all, "step {step}");
+        dest.art(["fsck"]).ok();
+    }
+}
+
+#[test]
 fn a_pull_that_was_killed_leaves_whole_versions_and_goes_on() {
     kill_and_resume("pull");
 }

@@ -1,4 +1,4 @@
-//! `art sync`, `art push`, `art pull`: the union of two copies of a store, by files.
+//! `art sync`, `art push`, `art pull`, `art clone`: the union of two copies of a store, by files.
 //!
 //! What travels is whole packs, and then records. Both copies are listed (`plan`), and what one lacks
 //! is moved class by class (`transfer`) between two sides (`side`), which are directories (`dir`). A part of a store is what some versions need (`part`, `gather`).
@@ -90,6 +90,25 @@ pub fn sync(store: &Store, context: &Context<'_>, other: &OtherCopy, options: &S
             Run { here: &here, there: &there, here_store: store, there_store: Some(&there_store), context, options }.run()
         }
     }
+}
+
+/// Makes a store in the directory `root`, and brings it all that another copy has. Where the file system
+/// can, both share the blocks of packs until one of them removes its own.
+///
+/// Cost: lists the other copy; reads and hashes what travels.
+pub fn clone(context: &Context<'_>, other: &OtherCopy, root: &Path, options: &InitOptions) -> Result<SyncOutcome> {
+    let OtherCopy::Dir(dir) = other;
+    let there_store = open(dir, context, &SyncOptions::default())?;
+    there_store.check_features(Need::Write)?;
+    if root.join("format").exists() {
+        return Err(Error::refused(format!("cannot clone to {}: there is a store", quote_path(root)))
+            .hint("`art pull` brings a store what it lacks, as after a clone that was stopped"));
+    }
+    init(root, options, context.progress)?;
+    let store = Store::open(root)?;
+    let (here, there) = (Dir::new(&store, root, context, CopyBy::Kernel), Dir::new(&there_store, dir, context, CopyBy::Pieces));
+    let options = SyncOptions { direction: Direction::Pull, ..SyncOptions::default() };
+    Run { here: &here, there: &there, here_store: &store, there_store: Some(&there_store), context, options: &options }.run()
 }
 
 /// Opens the store in a directory, or makes one there.

@@ -24,20 +24,27 @@ pub(crate) struct InitArgs {
     git: Option<GitArg>,
 }
 
+/// What git is meant to commit of a store.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum GitArg {
+pub(super) enum GitArg {
     Split,
     All,
     None,
 }
 
+impl GitArg {
+    pub(super) fn mode(self) -> GitMode {
+        match self {
+            GitArg::Split => GitMode::Split,
+            GitArg::All => GitMode::All,
+            GitArg::None => GitMode::None,
+        }
+    }
+}
+
 pub(crate) fn run(args: &InitArgs, setup: &Setup) -> Result<Exit> {
     let root = setup.new_store_root(args.dir.as_deref())?;
-    let mode = args.git.map(|git| match git {
-        GitArg::Split => GitMode::Split,
-        GitArg::All => GitMode::All,
-        GitArg::None => GitMode::None,
-    });
+    let mode = args.git.map(GitArg::mode);
     let outcome = init(&root, &InitOptions { git: mode }, setup.ui.progress())?;
     if outcome.in_git && mode != Some(GitMode::None) && git::is_ignored(&outcome.root) {
         setup.ui.warn("a rule of this git repo ignores the store as a whole: its records cannot be committed until that rule is gone");

@@ -3,6 +3,7 @@
 pub(crate) mod alias;
 pub(crate) mod cat;
 pub(crate) mod checkout;
+pub(crate) mod clone;
 pub(crate) mod cp;
 pub(crate) mod diff;
 pub(crate) mod du;

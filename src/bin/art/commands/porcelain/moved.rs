@@ -8,7 +8,6 @@ use artstore::quote::{escape, quote};
 
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
-use crate::ui::out::Out;
 use crate::ui::show::{plural, size};
 
 /// Versions that are named in a line; the rest are counted.
@@ -35,6 +34,11 @@ pub(super) fn run(given: &Given<'_>, setup: &Setup) -> Result<Exit> {
     };
     let other = OtherCopy::Dir(given.other.to_owned());
     let outcome = sync(&store, &setup.context()?, &other, &options)?;
+    finish(&outcome, setup, &|outcome| lines(outcome, given))
+}
+
+/// Tells what went, and what did not.
+pub(super) fn finish(outcome: &SyncOutcome, setup: &Setup, lines: &dyn Fn(&SyncOutcome) -> Vec<String>) -> Result<Exit> {
     for damaged in &outcome.damaged {
         let (path, message) = (quote(damaged.path.as_bytes()), escape(damaged.message.as_bytes()));
         setup.ui.warn(&format!("did not take {path} from {}: {message}", quote(damaged.from.as_bytes())));
@@ -42,9 +46,11 @@ pub(super) fn run(given: &Given<'_>, setup: &Setup) -> Result<Exit> {
     warn_of_incomplete(setup, &outcome.incomplete);
     let mut out = setup.ui.out()?;
     if out.json {
-        out.value(&outcome)?
+        out.value(outcome)?;
     } else {
-        tell(&outcome, given, &mut out)?
+        for line in lines(outcome) {
+            out.line(line)?;
+        }
     }
     out.done()?;
     Ok(if outcome.ok { Exit::Done } else { Exit::Damaged })
@@ -60,28 +66,29 @@ pub(super) fn warn_of_incomplete(setup: &Setup, incomplete: &[IncompleteVersion]
     }
 }
 
-fn tell(outcome: &SyncOutcome, given: &Given<'_>, out: &mut Out) -> Result<()> {
+fn lines(outcome: &SyncOutcome, given: &Given<'_>) -> Vec<String> {
     let ways = [(&outcome.pulled, "pulled", "pull", "from"), (&outcome.pushed, "pushed", "push", "to")];
     let other = quote(outcome.other.as_bytes());
-    let mut is_idle = true;
+    let (mut lines, mut is_idle) = (Vec::new(), true);
     for (moved, did, would, preposition) in ways {
         let Some(moved) = moved else { continue };
         if !moved.is_empty() {
             is_idle = false;
             let verb = if outcome.dry_run { format!("would {would}") } else { did.to_owned() };
-            out.line(format!("{verb}  {} {preposition} {}", what(moved), other))?;
+            lines.push(format!("{verb}  {} {preposition} {}", what(moved), other));
         }
         if moved.withheld_count > 0 {
             let count = plural(moved.withheld_count, "pack");
-            out.line(format!("left out  {count} that the other copy has removed and nothing needs"))?;
+            lines.push(format!("left out  {count} that the other copy has removed and nothing needs"));
         }
     }
     match given.direction {
-        _ if !is_idle => Ok(()),
-        Direction::Both => out.line(format!("nothing to sync with {other}")),
-        Direction::Push => out.line(format!("nothing to push to {other}")),
-        Direction::Pull => out.line(format!("nothing to pull from {other}")),
+        _ if !is_idle => {}
+        Direction::Both => lines.push(format!("nothing to sync with {other}")),
+        Direction::Push => lines.push(format!("nothing to push to {other}")),
+        Direction::Pull => lines.push(format!("nothing to pull from {other}")),
     }
+    lines
 }
 
 /// Says what was moved: `2 packs and 3 records (1.2 MB): data:v3, model:v0`.
