@@ -83,7 +83,7 @@ const ALL: &[Scenario] = &[
     store("put 1 MiB", &[INIT], &["put", "data", "SRC/big"]),
     store("put 3 MiB", &[INIT, ONE], &["put", "data", "SRC/long"]),
     store("put two packs", &[INIT], &["put", "data", "SRC/huge"]),
-    store("put onto", &[INIT, ONE], &["put", "data", "SRC/many", "--onto", "data", "--at", "more", "--remove", "text"]),
+    store("put onto", &[INIT, ONE], &["put", "data", "SRC/many", "--onto", "data:v0", "--at", "more", "--remove", "text"]),
     store("put with a time to live", &[INIT, ONE], &["put", "data", "SRC/two", "--ttl", "30d"]),
     store("put with init", &[], &["put", "--init", "data", "SRC/one"]),
     store("edit", &[INIT, ONE], &["edit", "data", "-m", "text", "--meta", "rate=3", "--ttl", "30d"]),

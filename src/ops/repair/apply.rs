@@ -9,6 +9,7 @@ use crate::format::record::Record;
 use crate::id::RecordId;
 use crate::pack::pack_path;
 use crate::pack::reader::verify_file;
+use crate::pack::writer::FinishedPack;
 use crate::refs::read::read_record;
 use crate::store::quarantine::{QUARANTINE, free_name};
 use crate::store::session::Session;
@@ -35,20 +36,18 @@ impl Repair<'_> {
         }
         self.context.progress.phase("publishing packs");
         let session = Session::begin(self.store, self.context)?;
-        // Those with names of their own first: what was salvaged is safe before its pack goes.
-        let (own, new): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packs)
-            .into_iter()
-            .partition(|pack| self.needs.damaged.iter().any(|damaged| damaged.what == DamagedFile::Pack(pack.class, pack.id)));
+        // Where a file has the name already it is a damaged one, or one that could not be read; what was
+        // salvaged is safe before it goes.
+        let is_new = |pack: &FinishedPack| fs::symlink_metadata(self.store.root().join(pack_path(pack.class, pack.id))).is_err();
+        let (new, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packs).into_iter().partition(is_new);
         for pack in new {
             session.publish(pack)?;
         }
-        for mut pack in own {
-            let path = pack_path(pack.class, pack.id);
-            if let Some(damaged) = self.needs.damaged.iter().find(|damaged| damaged.path == path).cloned() {
-                // The damaged file is better than none, should there be no room for the good one.
-                pack.draft = pack.draft.synced()?;
-                self.put_aside(&session, &damaged, Until::Replaced)?;
-            }
+        for mut pack in others {
+            // What is there is better than nothing, should there be no room for the good one.
+            pack.draft = pack.draft.synced()?;
+            let there = Damaged { path: pack_path(pack.class, pack.id), what: DamagedFile::Pack(pack.class, pack.id) };
+            self.put_aside(&session, &there, Until::Replaced)?;
             session.publish(pack)?;
         }
         Ok(())
