@@ -23,7 +23,6 @@ use crate::id::{FileDigest, HASH_LEN, PageId, RecordId};
 use crate::name::Name;
 use crate::pack::reader::open_regular;
 use crate::store::Store;
-use crate::store::local::find_or_create;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;
 
@@ -118,7 +117,8 @@ pub(in crate::ops) fn note_put(
     write(session.local(), &note)
 }
 
-/// Notes to which directory a version was restored, where local state can be written.
+/// Notes to which directory a version was restored, where there is local state and it can be
+/// written: a reader makes none, lest its owner keep out who comes to write.
 pub(in crate::ops) fn note_restore(
     store: &Store,
     context: &Context<'_>,
@@ -126,7 +126,7 @@ pub(in crate::ops) fn note_restore(
     dest: &Path,
     prefixes: &[EntryPath],
 ) -> Result<()> {
-    let local = find_or_create(store.root(), context.progress)?;
+    let Some(local) = store.local() else { return Ok(()) };
     let version = &found.version;
     let mut note = RestoreOrigin {
         artifact: version.record.artifact.clone(),

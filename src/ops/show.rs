@@ -74,28 +74,17 @@ pub struct GitInfo {
     pub dirty: bool,
 }
 
-/// A version, with what it does not hold itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ShowOutcome {
-    /// The version.
-    #[serde(flatten)]
-    pub version: VersionInfo,
-    /// Its references; none where its manifest cannot be read here.
-    pub references: Option<Vec<EntryInfo>>,
-}
-
-/// Finds a version and tells all that is known of it.
-///
-/// Cost: what its record says, and a walk of its entries if some are no files.
-pub fn show(store: &Store, reference: &Ref) -> Result<ShowOutcome> {
+/// Finds a version and tells all that its records say of it.
+pub fn show(store: &Store, reference: &Ref) -> Result<VersionInfo> {
     let found = store.resolve(reference)?;
-    let version = version_info(store, &found.history, &found.version)?;
-    // A copy may hold the records alone.
-    let references = references(store, version.digest).ok();
-    Ok(ShowOutcome { version, references })
+    version_info(store, &found.history, &found.version)
 }
 
-fn references(store: &Store, manifest: PageId) -> Result<Vec<EntryInfo>> {
+/// Lists the references of a version.
+///
+/// Cost: a walk of its entries, unless all are files.
+pub fn references(store: &Store, version: &VersionInfo) -> Result<Vec<EntryInfo>> {
+    let manifest = version.digest;
     let totals = store.read_manifest(manifest)?;
     let mut references = Vec::new();
     if totals.entry_count > totals.file_count {

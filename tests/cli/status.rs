@@ -16,17 +16,17 @@ fn told(env: &Env, args: &[&str], expected: &str) {
 #[test]
 fn a_store_from_which_nothing_was_put_says_so() {
     let env = Env::new();
-    told(&env, &[], "nothing was put from here by this copy of the store, or restored there\n");
+    told(&env, &[], "nothing is noted to have been put from here by this copy of the store, or restored there\n");
     assert_eq!(env.art(["status", "--json", "--exit-code"]).json(), json!({ "same": true, "places": [] }));
     assert!(env.art(["status", "data"]).failed(3).contains("cannot find artifact 'data'"));
     env.write("d/a", "1");
     env.art(["put", "data", "d"]).done();
-    told(&env, &["other/"], "nothing was put from other/ by this copy of the store, or restored there\n");
+    told(&env, &["other/"], "nothing is noted to have been put from other/ by this copy of the store, or restored there\n");
     assert!(env.art(["status", "./d", "d"]).failed(2).contains("is no name of an artifact"));
     // A copy knows nothing of what was put from another place.
     let copy = env.project().join("copy");
     env.art(["push", "--init", copy.to_str().unwrap()]).done();
-    assert!(env.art(["-C", "copy", "status"]).done().starts_with("nothing was put from here"));
+    assert!(env.art(["-C", "copy", "status"]).done().starts_with("nothing is noted to have been put from here"));
 }
 
 #[test]

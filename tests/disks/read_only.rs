@@ -66,6 +66,7 @@ fn project() -> (Project, Vec<Vec<String>>) {
         "get data --path text part",
         "checkout data:best out-2",
         "verify data d",
+        "status",
         "fsck",
         "alias ls",
         "alias ls data",
@@ -166,7 +167,11 @@ fn no_reading_command_makes_a_call_that_writes_to_the_store() {
         if args[0] == "hash-object" {
             continue;
         }
-        let calls = writing_calls(&project, args);
+        let mut calls = writing_calls(&project, args);
+        // Where something was restored to is noted in local state, which is not part of the store.
+        if matches!(&args[0][..], "get" | "checkout") {
+            calls.retain(|call| !call.contains(".artifacts/local/"));
+        }
         assert!(calls.is_empty(), "{args:?}:\n{}", calls.join("\n"));
         traced += 1;
     }

@@ -2,8 +2,9 @@
 
 use artstore::format::record::Metadata;
 use artstore::name::Tag;
+use artstore::ops::entry::EntryInfo;
 use artstore::ops::ls::ArtifactInfo;
-use artstore::ops::show::{GitInfo, ShowOutcome, VersionInfo, show, show_artifact};
+use artstore::ops::show::{GitInfo, VersionInfo, references, show, show_artifact};
 use artstore::quote::escape;
 use clap::Args;
 use serde::Serialize;
@@ -29,6 +30,14 @@ pub(crate) struct ShowArgs {
     artifact: Option<String>,
 }
 
+/// A version, and what its manifest tells besides.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    version: VersionInfo,
+    references: Option<Vec<EntryInfo>>,
+}
+
 pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
     match &args.artifact {
         Some(artifact) => {
@@ -38,11 +47,19 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
         None => {
             let reference = args.reference.as_deref().unwrap_or_default().parse()?;
             let store = setup.store()?;
-            let outcome = show(&store, &reference)?;
+            let version = show(&store, &reference)?;
+            // A copy may hold the records alone.
+            let references = match references(&store, &version) {
+                Ok(references) => Some(references),
+                Err(error) => {
+                    setup.ui.warn(&format!("cannot tell its references: {error}"));
+                    None
+                }
+            };
             // Its records may be elsewhere, or have no name.
-            let run = outcome.version.run.and_then(|id| store.run(id).ok()?.name().map(str::to_owned));
-            let lines = |outcome: &ShowOutcome| [version_lines(&outcome.version, run.as_deref()), reference_lines(outcome)].concat();
-            tell(&outcome, &lines, setup)
+            let run = version.run.and_then(|id| store.run(id).ok()?.name().map(str::to_owned));
+            let lines = |shown: &Shown| [version_lines(&shown.version, run.as_deref()), reference_lines(shown)].concat();
+            tell(&Shown { version, references }, &lines, setup)
         }
     }
 }
@@ -87,17 +104,17 @@ pub(super) fn tags_line(tags: &[Tag]) -> String {
     tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn reference_lines(outcome: &ShowOutcome) -> Vec<String> {
-    let references = outcome.references.as_deref().unwrap_or_default();
+fn reference_lines(shown: &Shown) -> Vec<String> {
+    let references = shown.references.as_deref().unwrap_or_default();
     let line = |text: String| format!("  {:<12} {text}", "reference");
-    let shown = references.iter().take(LISTED_MAX).map(|reference| {
+    let first = references.iter().take(LISTED_MAX).map(|reference| {
         let target = reference.target.as_deref().unwrap_or_default();
         line(format!("{} -> {}", escape(reference.path.path.as_bytes()), escape(target.as_bytes())))
     });
-    let VersionInfo { artifact, version, .. } = &outcome.version;
+    let VersionInfo { artifact, version, .. } = &shown.version;
     let more = references.len().saturating_sub(LISTED_MAX);
     let rest = (more > 0).then(|| line(format!("and {more} more: `art ls {artifact}:{version}` lists them")));
-    shown.chain(rest).collect()
+    first.chain(rest).collect()
 }
 
 /// Tells a version in lines of `field  value`; `run` is the name of the run that made it.

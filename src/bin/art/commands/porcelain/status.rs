@@ -79,7 +79,7 @@ fn lines(outcome: &StatusOutcome, options: &StatusOptions) -> Vec<String> {
     if outcome.places.is_empty() {
         let what = options.artifact.as_ref().map_or_else(|| "nothing".to_owned(), |name| format!("nothing of {name}"));
         let place = options.dir.as_ref().map_or_else(|| "here".to_owned(), |dir| escape(dir.as_os_str().as_bytes()));
-        return vec![format!("{what} was put from {place} by this copy of the store, or restored there")];
+        return vec![format!("{what} is noted to have been put from {place} by this copy of the store, or restored there")];
     }
     let mut lines = Vec::new();
     for place in &outcome.places {
