@@ -126,8 +126,10 @@ fn judge(prepared: &Prepared, workshop: &Workshop, place: &Place, ran: &Ran, no_
     let view = prepared.scenario.view(place).map_err(|why| format!("{why}; {}", said()))?;
     match ran.code {
         Some(0) => {
-            // Nor does it condemn a pack out of which it cannot copy, and says so.
-            let told_less = no_space || ran.stderr.contains("warning: cannot copy what is needed out of a pack");
+            // Nor does it condemn a pack out of which it cannot copy, or beside one on which it cannot
+            // rely, and says so.
+            let told = ["warning: cannot copy what is needed out of a pack", "warning: cannot rely on a pack"];
+            let told_less = no_space || told.iter().any(|told| ran.stderr.contains(told));
             let (shown, wanted) = match told_less {
                 true => (view.without_condemned(), prepared.after.without_condemned()),
                 false => (view.clone(), prepared.after.clone()),
