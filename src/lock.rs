@@ -38,6 +38,17 @@ pub enum Wait {
 pub struct Lock {
     file: File,
     path: PathBuf,
+    is_inherited: bool,
+}
+
+impl Drop for Lock {
+    /// Gives the lock back at once. Closing the file alone would leave it with a process that another
+    /// thread is just starting, which has all open files until it becomes the other program.
+    fn drop(&mut self) {
+        if !self.is_inherited {
+            let _ = fs2::FileExt::unlock(&self.file);
+        }
+    }
 }
 
 impl Lock {
@@ -63,7 +74,7 @@ impl Lock {
             let file = open().map_err(|e| Error::io("open the lock", path, e))?;
             match try_lock(&file, mode) {
                 Ok(()) => {
-                    let lock = Lock { file, path: path.to_owned() };
+                    let lock = Lock { file, path: path.to_owned(), is_inherited: false };
                     // Between open and lock somebody may have replaced the file.
                     if lock.check().is_ok() {
                         return Ok(lock);
@@ -82,7 +93,8 @@ impl Lock {
     }
 
     /// Lets processes that are started from here on keep the lock for as long as they last.
-    pub fn inherit(&self) -> Result<()> {
+    pub fn inherit(&mut self) -> Result<()> {
+        self.is_inherited = true;
         rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()).map_err(|e| Error::io("keep the lock", &self.path, e.into()))
     }
 
@@ -149,6 +161,23 @@ mod tests {
         let shared = Lock::share_existing(&path, Wait::Not, &Silent).unwrap().unwrap();
         assert_eq!(Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
         drop(shared);
+    }
+
+    #[test]
+    fn a_lock_is_given_back_though_its_file_is_still_open_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut lock = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        let same = lock.file.try_clone().unwrap();
+        drop(lock);
+        lock = Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
+        drop(same);
+        let same = lock.file.try_clone().unwrap();
+        lock.inherit().unwrap();
+        drop(lock);
+        assert_eq!(Lock::take(&path, Mode::Shared, Wait::Not, &Silent).unwrap_err().kind(), ErrorKind::Busy);
+        drop(same);
+        Lock::take(&path, Mode::Exclusive, Wait::Not, &Silent).unwrap();
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl RunLock {
 
     /// Lets processes that are started from here on hold the lock too: should this one be killed,
     /// the run goes on as long as they do.
-    pub fn inherit(&self) -> Result<()> {
+    pub fn inherit(&mut self) -> Result<()> {
         self.lock.inherit()
     }
 

@@ -21,6 +21,9 @@ const SAMPLE: usize = 150;
 const TOLD: [i32; 4] = [1, 5, 6, 7];
 const NO_SPACE: i32 = 7;
 
+/// What a command may have said that could not write it.
+const UNSAID: &str = "warning: cannot record the end of run\nerror: ";
+
 struct Try {
     point: Point,
     error: &'static str,
@@ -96,7 +99,7 @@ fn fail_at(prepared: &Prepared, workshop: &Workshop, Try { point: (call, number)
     // several threads fails, as with `get`.
     let failed = traced.log.calls.iter().filter(|call| call.injected).count();
     if (*lasting || failed > 1) && call == "write" && ran.stderr.is_empty() {
-        ran.stderr = "error: ".to_owned();
+        ran.stderr = UNSAID.to_owned();
     }
     let outcome = if traced.hung { Err("it hangs".to_owned()) } else { judge(prepared, workshop, &place, &ran, no_space) };
     let mode = if *lasting { "from" } else { "at" };

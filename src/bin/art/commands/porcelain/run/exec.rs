@@ -48,8 +48,8 @@ pub(super) fn run(args: &ExecArgs, setup: &Setup) -> Result<Exit> {
         options.argv = args.command.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     }
     let context = Context { git: git::state(store.project()), ..setup.context()? };
-    let started = run::start(&store, &context, &options)?;
-    if let Some(lock) = &started.lock {
+    let mut started = run::start(&store, &context, &options)?;
+    if let Some(lock) = &mut started.lock {
         lock.inherit()?;
     }
     // Before the command is there: a signal that comes first must not end the run alone.
