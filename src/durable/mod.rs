@@ -10,6 +10,7 @@ mod batch;
 mod confirmed;
 mod copy;
 mod draft;
+mod output;
 mod reserve;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use crate::lock::{self, Mode};
 use confirmed::{Confirmed, Look};
 pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
+pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
 
 /// Age from which an unlocked temporary file is litter.

@@ -59,3 +59,9 @@ pub const RUN_TEXT_LEN_MAX: usize = 1024;
 
 /// Longest command line of a run, in bytes, each argument with one byte more.
 pub const ARGV_LEN_MAX: usize = 16 << 10;
+
+/// Longest list of a bundle, in bytes.
+pub const BUNDLE_LIST_LEN_MAX: u64 = 256 << 20;
+
+/// Most versions that a bundle builds on.
+pub const BUNDLE_BASES_MAX: usize = 10_000;

@@ -1,6 +1,7 @@
 //! What lies on disk: bytes to types and back, without I/O. One file a section of
 //! `docs/format.md`, which is the only description of the bytes.
 
+pub mod bundle;
 pub mod condemn;
 pub mod limits;
 pub mod manifest;

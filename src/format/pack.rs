@@ -313,47 +313,47 @@ impl BlockHeader {
 }
 
 /// Lays fields one after another into an array of known length.
-struct Fields<const N: usize> {
+pub(super) struct Fields<const N: usize> {
     out: [u8; N],
     at: usize,
 }
 
 impl<const N: usize> Fields<N> {
-    fn new() -> Fields<N> {
+    pub(super) fn new() -> Fields<N> {
         Fields { out: [0; N], at: 0 }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> &mut Fields<N> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> &mut Fields<N> {
         self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
         self
     }
 
-    fn put_u32(&mut self, value: u32) -> &mut Fields<N> {
+    pub(super) fn put_u32(&mut self, value: u32) -> &mut Fields<N> {
         self.put(&value.to_le_bytes())
     }
 
-    fn done(&self) -> [u8; N] {
+    pub(super) fn done(&self) -> [u8; N] {
         debug_assert_eq!(self.at, N);
         self.out
     }
 }
 
 /// Reads fields one after another.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl Reader<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], PackError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], PackError> {
         let (first, rest) = self.0.split_first_chunk::<N>().ok_or(PackError::Truncated)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    fn u32(&mut self) -> Result<u32, PackError> {
+    pub(super) fn u32(&mut self) -> Result<u32, PackError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, PackError> {
+    pub(super) fn u64(&mut self) -> Result<u64, PackError> {
         self.array().map(u64::from_le_bytes)
     }
 

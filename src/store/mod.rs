@@ -143,22 +143,7 @@ impl Store {
         };
         for entry in entries {
             let name = entry.map_err(|e| Error::io("list", &dir, e))?.file_name().to_string_lossy().into_owned();
-            let needed_by = match name.split_once('-') {
-                _ if name == CONDEMN_FEATURE => &[][..],
-                Some(("write", _)) => &[Need::Write, Need::Collect][..],
-                Some(("gc", _)) => &[Need::Collect][..],
-                // Files that a desktop or a syncing tool drops everywhere are strangers here too.
-                _ if name.starts_with('.') || name == "desktop.ini" => &[],
-                _ => &[Need::Read, Need::Write, Need::Collect][..],
-            };
-            if needed_by.contains(&need) {
-                return Err(Error::damaged(format!(
-                    "store {} needs the feature {}, which this program does not know",
-                    quote_path(&self.root),
-                    quote(name.as_bytes())
-                ))
-                .hint("use the version of `art` that wrote it, or a newer one"));
-            }
+            check_feature(&name, need, &format!("store {}", quote_path(&self.root)))?;
         }
         Ok(())
     }
@@ -230,6 +215,23 @@ impl Store {
         // To a reader it is a cache: one that cannot be looked at is none.
         local::find(&self.root).ok().flatten()
     }
+}
+
+/// Refuses a feature of `whose` that whoever has this need must know, and this program does not.
+pub(crate) fn check_feature(name: &str, need: Need, whose: &str) -> Result<()> {
+    let needed_by = match name.split_once('-') {
+        _ if name == CONDEMN_FEATURE => &[][..],
+        Some(("write", _)) => &[Need::Write, Need::Collect][..],
+        Some(("gc", _)) => &[Need::Collect][..],
+        // Files that a desktop or a syncing tool drops everywhere are strangers here too.
+        _ if name.starts_with('.') || name == "desktop.ini" => &[],
+        _ => &[Need::Read, Need::Write, Need::Collect][..],
+    };
+    if !needed_by.contains(&need) {
+        return Ok(());
+    }
+    Err(Error::damaged(format!("{whose} needs the feature {}, which this program does not know", quote(name.as_bytes())))
+        .hint("use the version of `art` that wrote it, or a newer one"))
 }
 
 fn no_store(message: String) -> Error {

@@ -1,6 +1,7 @@
 //! Objects of every kind, as this program writes them: the seeds that fuzzing begins from.
 
 use artstore::chunk::compress::{Codec, Encoder};
+use artstore::format::bundle::{Base, BundleFile, BundleHeader, BundleList, BundleTrailer};
 use artstore::format::condemn::{CondemnRecord, LiftRecord};
 use artstore::format::manifest::{
     ChunkChild, ChunkList, ChunkRun, ChunkTree, Entry, EntryChild, EntryKind, EntryRows, FileBody, Index, Manifest, Page, Reference,
@@ -21,6 +22,7 @@ type Seeds = Vec<(&'static str, Vec<u8>)>;
 /// The seeds of every target that are made, by name.
 pub(crate) fn all() -> Vec<(&'static str, Seeds)> {
     vec![
+        ("bundle", bundles()),
         ("trailer", trailers()),
         ("block_header", block_headers()),
         ("table", tables()),
@@ -53,6 +55,30 @@ fn rows() -> (Vec<BlockRow>, Vec<ChunkRow>, u64) {
     let row = |byte, block, offset, len| ChunkRow { hash: [byte; 32], block, offset, len };
     let end = u64::from(second_at) + second.len_with_chunks() as u64 + 10;
     (blocks, vec![row(1, 1, 0, 10), row(7, 0, 0, 100), row(9, 0, 100, 200)], end)
+}
+
+fn bundles() -> Seeds {
+    let base = |number| Base { artifact: "m".parse().unwrap(), number, version: id(1), manifest: id(2) };
+    let file = |path: String, len, needs| BundleFile { path, len, needs };
+    let of = |list: &BundleList| {
+        let encoded = list.encode();
+        let header = BundleHeader::of(&encoded);
+        let trailer = BundleTrailer { hash: [3; 32], file_count: list.files.len() as u64, bundle_len: 7 };
+        [&header.encode()[..], &encoded, &trailer.encode()].concat()
+    };
+    let version = "refs/m/versions/4.0123456789abcdef".to_owned();
+    let files = vec![
+        file("features/write-condemn".into(), 0, None),
+        file(format!("packs/ab/ab{}", "0".repeat(62)), 240, None),
+        file("refs/m/aliases/best/0.0123456789abcdef".into(), 200, Some(version)),
+        file("../outside".into(), 1, None),
+    ];
+    vec![
+        ("good-empty", of(&BundleList::default())),
+        ("good-files", of(&BundleList { bases: vec![base(3), base(4)], files })),
+        ("bad-order", of(&BundleList { bases: vec![base(4), base(3)], files: vec![] })),
+        ("bad-short", of(&BundleList::default())[..100].to_vec()),
+    ]
 }
 
 fn trailers() -> Seeds {

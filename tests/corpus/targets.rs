@@ -7,9 +7,10 @@ use std::path::Path;
 
 use artstore::chunk::compress::{Codec, Decoder, Encoder};
 use artstore::codec;
+use artstore::format::bundle::{BUNDLE_HEADER_LEN, BUNDLE_TRAILER_LEN, BundleHeader, BundleList, BundleTrailer};
 use artstore::format::limits::{
-    BLOCK_RAW_LEN_MAX, CHUNK_LEN_MAX, CHUNK_ROWS_INLINE_MAX, PACK_LEN_MAX, PAGE_LEN_MAX, PATH_LEN_MAX, RECORD_LEN_MAX, SYMLINK_LEN_MAX,
-    TREE_DEPTH_MAX, URI_LEN_MAX,
+    BLOCK_RAW_LEN_MAX, BUNDLE_BASES_MAX, BUNDLE_LIST_LEN_MAX, CHUNK_LEN_MAX, CHUNK_ROWS_INLINE_MAX, PACK_LEN_MAX, PAGE_LEN_MAX,
+    PATH_LEN_MAX, RECORD_LEN_MAX, SYMLINK_LEN_MAX, TREE_DEPTH_MAX, URI_LEN_MAX,
 };
 use artstore::format::manifest::{ChunkList, ChunkRun, Entry, EntryKind, EntryRows, Manifest, Page, PageType};
 use artstore::format::pack::{
@@ -22,13 +23,15 @@ use artstore::name::{Alias, Name, Ref, Tag};
 use artstore::ops::find::SortKey;
 use artstore::ops::find::query::Query;
 use artstore::quote::escape;
+use artstore::store::files::StorePath;
 use artstore::uri;
 
 /// A property of any bytes; returns whether they were taken.
 pub(crate) type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name, which is that of its fuzzer and of its folder of seeds.
-pub(crate) const TARGETS: [(&str, Target); 12] = [
+pub(crate) const TARGETS: [(&str, Target); 13] = [
+    ("bundle", bundle),
     ("trailer", trailer),
     ("block_header", block_header),
     ("table", table),
@@ -68,6 +71,32 @@ fn trailer(data: &[u8]) -> bool {
     assert!(stated <= PACK_LEN_MAX && trailer.table_offset >= HEADER_LEN as u64);
     assert_eq!(trailer.table_offset + trailer.table_len() + TRAILER_LEN as u64, stated);
     assert!(Trailer::decode(tail, stated + 1).is_err());
+    true
+}
+
+/// A bundle's header, its list and its trailer, of a length that the header states; the list's hash is made to fit.
+fn bundle(data: &[u8]) -> bool {
+    let Ok(header) = BundleHeader::decode(data) else { return false };
+    assert_eq!(header.encode(), data[..BUNDLE_HEADER_LEN]);
+    assert!(header.list_len <= BUNDLE_LIST_LEN_MAX);
+    let end = BUNDLE_HEADER_LEN as u64 + header.list_len;
+    let Some((list, rest)) = data.split_at_checked(end as usize).map(|(front, rest)| (&front[BUNDLE_HEADER_LEN..], rest)) else {
+        return false;
+    };
+    if blake3::hash(list) != header.list_hash {
+        assert!(BundleList::decode(list, &header).is_err());
+    }
+    let Ok(decoded) = BundleList::decode(list, &BundleHeader::of(list)) else { return false };
+    assert_eq!(decoded.encode(), list);
+    assert!(decoded.bases.len() <= BUNDLE_BASES_MAX && decoded.bases.is_sorted());
+    assert!(decoded.bundle_len(&header).is_some_and(|len| len >= end));
+    for file in &decoded.files {
+        if let Some(path) = StorePath::parse(&file.path) {
+            assert!(path.as_path().components().all(|part| matches!(part, std::path::Component::Normal(_))));
+        }
+    }
+    let Ok(trailer) = BundleTrailer::decode(rest) else { return false };
+    assert_eq!(trailer.encode(), rest[..BUNDLE_TRAILER_LEN]);
     true
 }
 

@@ -3,6 +3,7 @@
 use artstore::format::record::Record;
 use artstore::refs::write::record_path;
 
+use crate::bundle::example_bundle;
 use crate::record::example_version;
 use crate::sample::{example_pack, hex};
 
@@ -74,6 +75,35 @@ fn the_pack_in_the_page_is_what_the_code_lays_out() {
 }
 
 #[test]
+fn the_bundle_in_the_page_is_what_the_code_lays_out() {
+    let bytes = example_bundle();
+    let parts = [
+        (8, "header: magic"),
+        (4, "version 1"),
+        (4, "zero"),
+        (8, "length of the list"),
+        (32, "BLAKE3 of the list"),
+        (8, "list: builds on 1 version"),
+        (8, "its artifact: 1 byte"),
+        (1, "m"),
+        (8, "number 3"),
+        (32, "id"),
+        (32, "id of its manifest"),
+        (8, "1 file"),
+        (8, "its path: 22 bytes"),
+        (22, "features/write-condemn"),
+        (8, "length 0"),
+        (1, "needs nothing"),
+        (32, "trailer: BLAKE3 of the header and of BLAKE3 of nothing"),
+        (8, "1 file"),
+        (8, "length of the bundle"),
+        (8, "magic"),
+    ];
+    let text = listing(&bytes, &parts);
+    assert_eq!(example("bundle"), text, "the page should have:\n{text}");
+}
+
+#[test]
 fn the_record_in_the_page_is_what_the_code_writes() {
     let record = Record::Version(Box::new(example_version()));
     let (id, line) = record.encode().unwrap();
@@ -101,6 +131,7 @@ fn the_page_names_every_context_limit_and_section_that_the_code_refers_to() {
         "Cutting",
         "Records",
         "What records add up to",
+        "Bundles",
     ];
     for section in sections {
         assert!(PAGE.lines().any(|line| line.trim_start_matches('#').trim() == section && line.starts_with('#')), "{section}");

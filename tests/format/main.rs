@@ -3,6 +3,7 @@
 // A test that meets what it does not expect should panic there.
 #![allow(clippy::unwrap_used)]
 
+mod bundle;
 mod compare;
 mod condemn;
 mod cut;

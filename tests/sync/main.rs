@@ -1,8 +1,9 @@
 //! `sync`, `push` and `pull`: what two copies hold afterwards, beside what the tools that people copy
-//! with make of them; stopped, damaged, and beside `gc`.
+//! with make of them; stopped, damaged, and beside `gc`. Bundles likewise.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bundle;
 mod condemned;
 mod killed;
 mod part;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use artstore::format::record::Time;
 use artstore::lock::Wait;
+use artstore::ops::init::{InitOptions, init};
 use artstore::run_id::RunId;
 use artstore::store::STORE_DIR;
-use artstore::{Context, Error, Store};
+use artstore::{Context, Error, ErrorKind, Store};
 
 use crate::args::GlobalArgs;
 use crate::error::Result;
@@ -46,6 +47,23 @@ impl Setup {
             None => Store::discover(&current_dir()?)?,
         };
         Ok(store.with_threads(threads()?))
+    }
+
+    /// Opens the store as [`Setup::store`] does, or makes one here if there is none.
+    pub(crate) fn store_or_new(&self) -> Result<Store> {
+        match self.store() {
+            // There is none, or one that is just being made: making it twice is safe.
+            Err(failure) if matches!(failure.kind(), Some(ErrorKind::NotFound | ErrorKind::Damaged)) => {
+                let root = self.new_store_root(None)?;
+                let is_empty = |dir: &str| std::fs::read_dir(root.join(dir)).map_or(true, |mut entries| entries.next().is_none());
+                if root.join("format").exists() || !["packs", "meta", "refs"].into_iter().all(is_empty) {
+                    return Err(failure);
+                }
+                init(&root, &InitOptions::default(), self.ui.progress())?;
+                self.store()
+            }
+            result => result,
+        }
     }
 
     /// Returns where a new store would lie: where `--store` says, or `.artifacts` in `dir`, or here.

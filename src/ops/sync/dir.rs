@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,10 @@ use crate::store::{Store, local};
 /// Records that are published together, while the lock that gives numbers is held.
 const BATCH: usize = 2048;
 /// Files that are copied at a time besides one a thread: they wait for the disk.
-const WAITING: usize = 2;
+pub(super) const WAITING: usize = 2;
+
+/// Fills a draft with a pack; returns the hash and the length of what came.
+type Fill<'f> = dyn FnMut(&mut Draft) -> Result<(blake3::Hash, u64), FillError> + 'f;
 
 /// A copy in a directory.
 pub(crate) struct Dir<'s> {
@@ -76,11 +79,25 @@ impl<'s> Dir<'s> {
         Ok(self.session.get_or_init(|| session))
     }
 
-    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, source: &File) -> Result<Put> {
+    /// Takes a file from a stream; as [`Files::put`] does from a file.
+    pub(super) fn put_stream(&self, file: &StoreFile, source: &mut dyn Read) -> Result<()> {
+        let len_max = file.path.class().len_max();
+        match file.path.class().pack().zip(file.path.pack_id()) {
+            Some((class, id)) => self.put_pack(class, id, file, &mut |draft| draft.fill_from(source, len_max)),
+            None => self.put_record(file, source),
+        }
+    }
+
+    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, fill: &mut Fill<'_>) -> Result<()> {
+        let put = self.place_pack(class, id, file, fill)?;
+        lock(&self.done).push((file.path.clone(), put));
+        Ok(())
+    }
+
+    fn place_pack(&self, class: PackClass, id: PackId, file: &StoreFile, fill: &mut Fill<'_>) -> Result<Put> {
         let session = self.session()?;
         let mut draft = session.disk().draft()?;
-        let len_max = file.path.class().len_max();
-        let (hash, len) = match draft.fill_from_file(source, len_max, self.copy_by) {
+        let (hash, len) = match fill(&mut draft) {
             Ok(filled) => filled,
             Err(FillError::Source(e)) => return Ok(Put::Refused(format!("it cannot be read: {e}"))),
             Err(FillError::TooLong) => return Ok(Put::Refused("it is longer than a pack may be".to_owned())),
@@ -96,6 +113,28 @@ impl<'s> Dir<'s> {
         // What it holds is hashed when a writer first relies on it: until then it is not confirmed.
         let placed = session.disk().place(draft, file.path.as_path(), |there| Ok(verify_file(there, id).is_ok()))?;
         Ok(if placed { Put::Arrived } else { Put::Kept })
+    }
+
+    fn put_record(&self, file: &StoreFile, source: impl Read) -> Result<()> {
+        let read = read_short(source, &file.path);
+        let checked = read.map_err(|e| format!("it cannot be read: {e}")).and_then(|bytes| file.path.check(&bytes).map(|()| bytes));
+        match checked {
+            Ok(bytes) => {
+                let mut draft = self.session()?.disk().draft()?;
+                draft.write_all(&bytes)?;
+                let mut pending = lock(&self.pending);
+                pending.push((draft, file.path.clone()));
+                if pending.len() < BATCH {
+                    return Ok(());
+                }
+                drop(pending);
+                self.publish_pending()
+            }
+            Err(why) => {
+                lock(&self.done).push((file.path.clone(), Put::Refused(why)));
+                Ok(())
+            }
+        }
     }
 
     fn publish_pending(&self) -> Result<()> {
@@ -118,7 +157,7 @@ impl<'s> Dir<'s> {
         Ok(())
     }
 
-    fn open(&self, path: &StorePath) -> Sent {
+    pub(super) fn open(&self, path: &StorePath) -> Sent {
         let opened = match lock(&self.made).get(path) {
             Some(made) => made.reopen(),
             None => open_regular(&self.store.root().join(path.as_path())),
@@ -172,29 +211,10 @@ impl Files for Dir<'_> {
     }
 
     fn put(&self, file: &StoreFile, source: File) -> Result<()> {
-        if let Some((class, id)) = file.path.class().pack().zip(file.path.pack_id()) {
-            let put = self.put_pack(class, id, file, &source)?;
-            lock(&self.done).push((file.path.clone(), put));
-            return Ok(());
-        }
-        let read = read_short(source, &file.path);
-        let checked = read.map_err(|e| format!("it cannot be read: {e}")).and_then(|bytes| file.path.check(&bytes).map(|()| bytes));
-        match checked {
-            Ok(bytes) => {
-                let mut draft = self.session()?.disk().draft()?;
-                draft.write_all(&bytes)?;
-                let mut pending = lock(&self.pending);
-                pending.push((draft, file.path.clone()));
-                if pending.len() < BATCH {
-                    return Ok(());
-                }
-                drop(pending);
-                self.publish_pending()
-            }
-            Err(why) => {
-                lock(&self.done).push((file.path.clone(), Put::Refused(why)));
-                Ok(())
-            }
+        let len_max = file.path.class().len_max();
+        match file.path.class().pack().zip(file.path.pack_id()) {
+            Some((class, id)) => self.put_pack(class, id, file, &mut |draft| draft.fill_from_file(&source, len_max, self.copy_by)),
+            None => self.put_record(file, source),
         }
     }
 

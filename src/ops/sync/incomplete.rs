@@ -44,12 +44,13 @@ pub(super) fn incomplete(store: &Store, context: &Context<'_>, records: &[StoreP
         versions.extend(store.history(artifact)?.versions.into_iter().filter(came));
     }
     // Mostly nothing lacks anything, and pages that versions share are read once.
-    if lacks(store, context, &versions)? == (0, 0) {
+    let starts: Vec<Start> = versions.iter().flat_map(starts_of).collect();
+    if lacks(store, context, &starts)? == (0, 0) {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for version in &versions {
-        let (missing_chunks, missing_pages) = lacks(store, context, std::slice::from_ref(version))?;
+        let (missing_chunks, missing_pages) = lacks(store, context, &starts_of(version).collect::<Vec<_>>())?;
         if missing_chunks + missing_pages > 0 {
             let (artifact, version, id) = (version.record.artifact.clone(), version.label.clone(), version.id);
             found.push(IncompleteVersion { artifact, version, id, missing_chunks, missing_pages });
@@ -58,14 +59,13 @@ pub(super) fn incomplete(store: &Store, context: &Context<'_>, records: &[StoreP
     Ok(found)
 }
 
-/// Counts the chunks and pages that versions name and that no pack here holds.
-fn lacks(store: &Store, context: &Context<'_>, versions: &[Version]) -> Result<(u64, u64)> {
+/// Counts the chunks and pages that can be reached and that no pack here holds.
+pub(super) fn lacks(store: &Store, context: &Context<'_>, starts: &[Start]) -> Result<(u64, u64)> {
     let index = store.index(PackClass::Data)?;
     index.refresh()?;
     store.index(PackClass::Meta)?.refresh()?;
     let chunks = AtomicU64::new(0);
-    let starts: Vec<Start> = versions.iter().flat_map(starts_of).collect();
-    let unread = Reach::new(store, context.threads).visit(&starts, &|reached| {
+    let unread = Reach::new(store, context.threads).visit(starts, &|reached| {
         let missing = reached.chunks.iter().filter(|run| index.find_any(run.chunk.as_bytes()).is_none()).count();
         chunks.fetch_add(missing as u64, Ordering::Relaxed);
     })?;

@@ -4,6 +4,7 @@
 //! is moved class by class (`transfer`) between two sides (`side`), which are directories (`dir`). A part of a store is what some versions need (`part`, `gather`).
 //! "Copies" in `docs/durability.md` argues what an interruption leaves.
 
+pub mod bundle;
 mod dir;
 mod gather;
 mod incomplete;

@@ -25,7 +25,20 @@ use crate::store::reach::{Reach, Start};
 
 /// Selects versions, and what is about them.
 pub(super) fn select(store: &Store, context: &Context<'_>, wanted: &Wanted) -> Result<Selection> {
-    let chosen = choose(store, wanted)?;
+    select_chosen(store, context, &choose(store, wanted)?, About::Chosen)
+}
+
+/// Which records go with chosen versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Those that are about them.
+    Chosen,
+    /// Those about all versions, and all runs; of version records only theirs.
+    All,
+}
+
+/// Selects versions that were found, and what is about them or about all.
+pub(super) fn select_chosen(store: &Store, context: &Context<'_>, chosen: &[(Name, Vec<Version>)], about: About) -> Result<Selection> {
     let ids: HashSet<RecordId> = chosen.iter().flat_map(|(_, versions)| versions.iter().map(|version| version.id)).collect();
     let listed = files::list(store.root(), &[FileClass::Edit, FileClass::Version, FileClass::Alias, FileClass::Run])?;
     let listed: HashMap<String, &StoreFile> = listed.iter().map(|file| (file.path.key(), file)).collect();
@@ -37,7 +50,7 @@ pub(super) fn select(store: &Store, context: &Context<'_>, wanted: &Wanted) -> R
         }
     };
     let (mut starts, mut runs) = (Vec::new(), BTreeSet::new());
-    for (artifact, versions) in &chosen {
+    for (artifact, versions) in chosen {
         let all = read::load(store.root(), artifact, store.threads())?;
         let paths: HashMap<RecordId, StorePath> =
             all.versions.iter().map(|(id, record)| (*id, StorePath::of_record(&Record::Version(Box::new(record.clone())), *id))).collect();
@@ -47,16 +60,17 @@ pub(super) fn select(store: &Store, context: &Context<'_>, wanted: &Wanted) -> R
             starts.extend(version.record.metadata_pages.iter().copied().map(Start::metadata));
             runs.extend(version.record.run);
         }
-        for (id, edit) in all.edits.iter().filter(|(_, edit)| edit.target.is_none_or(|target| ids.contains(&target))) {
+        for (id, edit) in all.edits.iter().filter(|(_, edit)| about == About::All || edit.target.is_none_or(|target| ids.contains(&target)))
+        {
             starts.extend(edit.metadata_pages.iter().copied().map(Start::metadata));
             add(&StorePath::of_record(&Record::Edit(Box::new(edit.clone())), *id), None);
         }
-        for (path, needs) in aliases(&all, &ids, &paths) {
+        for (path, needs) in aliases(&all, &ids, &paths, about) {
             add(&path, needs);
         }
     }
     for run in store.runs(context.threads)?.runs {
-        if runs.contains(&run.id) || run.inputs.iter().chain(&run.outputs).any(|used| ids.contains(&used.version)) {
+        if about == About::All || runs.contains(&run.id) || run.inputs.iter().chain(&run.outputs).any(|used| ids.contains(&used.version)) {
             let folder = format!("{RUNS_DIR}/{}/", run.id);
             listed.values().filter(|file| file.path.as_str().starts_with(&folder)).for_each(|file| add(&file.path, None));
         }
@@ -68,7 +82,7 @@ pub(super) fn select(store: &Store, context: &Context<'_>, wanted: &Wanted) -> R
 }
 
 /// Finds the versions that are named, each once, and those that read as one with them.
-fn choose(store: &Store, wanted: &Wanted) -> Result<Vec<(Name, Vec<Version>)>> {
+pub(super) fn choose(store: &Store, wanted: &Wanted) -> Result<Vec<(Name, Vec<Version>)>> {
     let mut chosen: Vec<(Name, Vec<Version>)> = Vec::new();
     for text in &wanted.refs {
         let reference: Ref = text.parse()?;
@@ -103,13 +117,21 @@ fn choose(store: &Store, wanted: &Wanted) -> Result<Vec<(Name, Vec<Version>)>> {
 
 /// Returns the records of each alias that names one of the versions, or once did: its present ones
 /// and all that these have replaced, with the version that they need.
-fn aliases(all: &Records, ids: &HashSet<RecordId>, paths: &HashMap<RecordId, StorePath>) -> Vec<(StorePath, Option<StorePath>)> {
+fn aliases(
+    all: &Records,
+    ids: &HashSet<RecordId>,
+    paths: &HashMap<RecordId, StorePath>,
+    about: About,
+) -> Vec<(StorePath, Option<StorePath>)> {
     let mut by_alias = HashMap::<&Alias, Vec<&(RecordId, AliasRecord)>>::new();
     for record in &all.aliases {
         by_alias.entry(&record.1.alias).or_default().push(record);
     }
     let mut selected = Vec::new();
-    for records in by_alias.values().filter(|records| records.iter().any(|(_, record)| record.target.is_some_and(|id| ids.contains(&id)))) {
+    let is_about = |records: &&Vec<&(RecordId, AliasRecord)>| {
+        about == About::All || records.iter().any(|(_, record)| record.target.is_some_and(|id| ids.contains(&id)))
+    };
+    for records in by_alias.values().filter(is_about) {
         let by_id: HashMap<RecordId, &AliasRecord> = records.iter().map(|(id, record)| (*id, record)).collect();
         let replaced: HashSet<RecordId> = by_id.values().flat_map(|record| record.replaces.iter().copied()).collect();
         let mut heads: Vec<(RecordId, Option<StorePath>)> = Vec::new();

@@ -21,7 +21,7 @@ pub(super) struct Listing {
 pub(super) const PACKS: [FileClass; 2] = [FileClass::Data, FileClass::Meta];
 
 /// Classes that are not.
-const RECORDS: [FileClass; 6] =
+pub(super) const RECORDS: [FileClass; 6] =
     [FileClass::Feature, FileClass::Condemn, FileClass::Edit, FileClass::Version, FileClass::Alias, FileClass::Run];
 
 impl Listing {

@@ -107,7 +107,7 @@ impl Selection {
 }
 
 /// Reads a short file whole: a byte more than what its name lets it have, at most.
-pub(crate) fn read_short(file: File, of: &StorePath) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_short(file: impl Read, of: &StorePath) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(of.class().len_max() + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

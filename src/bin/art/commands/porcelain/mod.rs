@@ -1,6 +1,7 @@
 //! Commands for people.
 
 pub(crate) mod alias;
+pub(crate) mod bundle;
 pub(crate) mod cat;
 pub(crate) mod checkout;
 pub(crate) mod clone;

@@ -5,11 +5,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use artstore::Error;
 use artstore::format::path::EntryPath;
-use artstore::ops::init::{InitOptions, init};
 use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, put};
 use artstore::quote::quote;
-use artstore::{Error, ErrorKind, Store};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -99,7 +98,7 @@ pub(crate) struct PutArgs {
 
 pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
     let options = options(args, setup)?;
-    let store = open(args, setup)?;
+    let store = if args.init { setup.store_or_new()? } else { setup.store()? };
     let stream = options.stream.is_some().then(|| Box::new(io::stdin()) as Stream);
     let outcome = put(&store, &setup.recording_context(&store, args.run.as_deref())?, &options, stream)?;
     let mut out = setup.ui.out()?;
@@ -122,22 +121,6 @@ pub(super) fn value_of(outcome: &PutOutcome) -> Result<Value> {
     value["unchanged"] = json!(outcome.unchanged);
     value["new_bytes"] = json!(outcome.new_bytes);
     Ok(value)
-}
-
-fn open(args: &PutArgs, setup: &Setup) -> Result<Store> {
-    match setup.store() {
-        // There is none, or one that is just being made: making it twice is safe.
-        Err(failure) if args.init && matches!(failure.kind(), Some(ErrorKind::NotFound | ErrorKind::Damaged)) => {
-            let root = setup.new_store_root(None)?;
-            let is_empty = |dir: &str| std::fs::read_dir(root.join(dir)).map_or(true, |mut entries| entries.next().is_none());
-            if root.join("format").exists() || !["packs", "meta", "refs"].into_iter().all(is_empty) {
-                return Err(failure);
-            }
-            init(&root, &InitOptions::default(), setup.ui.progress())?;
-            setup.store()
-        }
-        result => result,
-    }
 }
 
 fn options(args: &PutArgs, setup: &Setup) -> Result<PutOptions> {
