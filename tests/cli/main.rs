@@ -14,6 +14,7 @@ mod du;
 mod edit;
 mod env;
 mod errors;
+mod export;
 mod find;
 mod fsck;
 mod gc;

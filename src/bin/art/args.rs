@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, du, edit, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put, repair,
-    resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put,
+    repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -85,6 +85,7 @@ pub(crate) enum Command {
     Pull(pull::PullArgs),
     Clone(clone::CloneArgs),
     Bundle(bundle::BundleArgs),
+    Export(export::ExportArgs),
     #[command(hide = true)]
     RevParse(rev_parse::RevParseArgs),
     #[command(hide = true)]

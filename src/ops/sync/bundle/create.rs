@@ -1,8 +1,7 @@
 //! Writes a bundle: its list, and then file after file, each hashed on the way.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::io::Read;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
@@ -14,12 +13,13 @@ use super::super::side::{Sent, restless};
 use super::BaseVersion;
 use super::plan::{Plan, plan};
 use crate::context::Context;
-use crate::durable::{CopyBy, Existing, Output};
+use crate::durable::CopyBy;
 use crate::error::{Error, Result, damaged};
 use crate::format::bundle::{BundleFile, BundleHeader, BundleList, BundleTrailer};
 use crate::format::limits::BUNDLE_LIST_LEN_MAX;
 use crate::id::{HASH_LEN, PackId};
 use crate::name::Ref;
+use crate::ops::target::{Out, Target};
 use crate::pack::reader;
 use crate::progress::Progress;
 use crate::store::files::StoreFile;
@@ -39,19 +39,6 @@ pub struct CreateOptions {
     pub all_versions: bool,
     /// Versions whose content, and that of the versions before them, is left out.
     pub since: Vec<Ref>,
-}
-
-/// Where a bundle is written to.
-pub enum Target<'t> {
-    /// A file.
-    File {
-        /// Its name.
-        path: PathBuf,
-        /// What happens to one of this name.
-        existing: Existing,
-    },
-    /// A stream, such as standard output.
-    Stream(&'t mut dyn Write),
 }
 
 /// What was written.
@@ -76,40 +63,8 @@ pub struct CreateOutcome {
 /// are named, or built on, all pages.
 pub fn create(store: &Store, context: &Context<'_>, options: &CreateOptions, target: Target<'_>) -> Result<CreateOutcome> {
     store.check_features(Need::Read)?;
-    match target {
-        Target::Stream(stream) => {
-            let mut failed = |e| Error::failed("cannot write the bundle to its stream").because(e);
-            match attempt(store, context, options, &mut Out { write: stream, failed: &mut failed })? {
-                Some(outcome) => Ok(outcome),
-                None => Err(restless(&store.root().display().to_string())),
-            }
-        }
-        Target::File { path, existing } => {
-            let mut output = Output::begin(&path, existing)?;
-            for _ in 0..TRIES {
-                let mut failed = |e| Error::io("write", &path, e);
-                if let Some(outcome) = attempt(store, context, options, &mut Out { write: &mut output, failed: &mut failed })? {
-                    context.progress.phase("syncing to disk");
-                    output.finish()?;
-                    return Ok(outcome);
-                }
-                output.restart()?;
-            }
-            Err(restless(&store.root().display().to_string()))
-        }
-    }
-}
-
-/// Where bytes go, and the error if they do not.
-struct Out<'o> {
-    write: &'o mut dyn Write,
-    failed: &'o mut dyn FnMut(std::io::Error) -> Error,
-}
-
-impl Out<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write.write_all(bytes).map_err(&mut *self.failed)
-    }
+    let outcome = target.fill(context.progress, TRIES, |out| attempt(store, context, options, out))?;
+    outcome.ok_or_else(|| restless(&store.root().display().to_string()))
 }
 
 /// Plans and writes once; none if a file went away meanwhile, as by `gc`.
@@ -123,7 +78,6 @@ fn attempt(store: &Store, context: &Context<'_>, options: &CreateOptions, out: &
     context.progress.all_expected();
     context.progress.phase("writing the bundle");
     let Some(bundle_bytes) = write(&here, &plan, &files, out, context.progress)? else { return Ok(None) };
-    out.write.flush().map_err(&mut *out.failed)?;
     Ok(Some(CreateOutcome {
         bundle_bytes,
         has: Moved::of(&files, 0),
@@ -148,8 +102,8 @@ fn write(here: &Dir<'_>, plan: &Plan, files: &[StoreFile], out: &mut Out<'_>, pr
     }
     let header = BundleHeader::of(&encoded);
     let bundle_len = list.bundle_len(&header).ok_or_else(|| Error::refused("cannot make a bundle of more than 2^64 bytes"))?;
-    out.write(&header.encode())?;
-    out.write(&encoded)?;
+    out.put(&header.encode())?;
+    out.put(&encoded)?;
     let (pieces, read) = bounded(PIECES);
     let (give_back, spare) = bounded(PIECES + 2);
     let hashes = std::thread::scope(|scope| -> Result<Option<Vec<[u8; HASH_LEN]>>> {
@@ -166,7 +120,7 @@ fn write(here: &Dir<'_>, plan: &Plan, files: &[StoreFile], out: &mut Out<'_>, pr
             Ok(Some(hashes))
         });
         for piece in read {
-            out.write(&piece)?;
+            out.put(&piece)?;
             let _ = give_back.try_send(piece);
         }
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -178,7 +132,7 @@ fn write(here: &Dir<'_>, plan: &Plan, files: &[StoreFile], out: &mut Out<'_>, pr
         hasher.update(hash);
     }
     let trailer = BundleTrailer { hash: hasher.finalize().into(), file_count: files.len() as u64, bundle_len };
-    out.write(&trailer.encode())?;
+    out.put(&trailer.encode())?;
     Ok(Some(bundle_len))
 }
 

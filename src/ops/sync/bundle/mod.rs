@@ -11,7 +11,7 @@ mod verify;
 
 use serde::Serialize;
 
-pub use create::{CreateOptions, CreateOutcome, Target, create};
+pub use create::{CreateOptions, CreateOutcome, create};
 pub use reader::{Bundle, Source};
 pub use unpack::{UnpackOptions, unpack};
 pub use verify::{BundleProblem, VerifyOutcome, verify};

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use artstore::durable::Existing;
 use artstore::name::Ref;
 use artstore::ops::sync::bundle::{
-    BaseState, Bundle, CreateOptions, CreateOutcome, Source, Target, UnpackOptions, VerifyOutcome, create, unpack, verify,
+    BaseState, Bundle, CreateOptions, CreateOutcome, Source, UnpackOptions, VerifyOutcome, create, unpack, verify,
 };
+use artstore::ops::target::Target;
 use artstore::quote::{escape, quote, quote_path};
 use artstore::{Error, ErrorKind};
 use clap::{Args, Subcommand};

@@ -9,6 +9,7 @@ pub(crate) mod cp;
 pub(crate) mod diff;
 pub(crate) mod du;
 pub(crate) mod edit;
+pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod fsck;
 pub(crate) mod gc;
