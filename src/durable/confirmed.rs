@@ -34,6 +34,11 @@ impl Look {
         let (mtime_ns, ctime_ns) = (ns(meta.mtime(), meta.mtime_nsec()), ns(meta.ctime(), meta.ctime_nsec()));
         Ok(Look { len: meta.len(), inode: meta.ino(), mtime_ns, ctime_ns })
     }
+
+    /// Whether the two are of one file that was not written to between them.
+    pub(super) fn has_bytes_of(&self, other: &Look) -> bool {
+        (self.len, self.inode, self.mtime_ns) == (other.len, other.inode, other.mtime_ns)
+    }
 }
 
 // One line each: `LEN INODE MTIME_NS CTIME_NS PATH`, a path with a newline in it left out. The last line

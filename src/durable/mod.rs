@@ -10,6 +10,7 @@ mod batch;
 mod confirmed;
 mod copy;
 mod draft;
+mod keep;
 mod output;
 mod reserve;
 
@@ -18,6 +19,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +30,7 @@ use crate::lock::{self, Mode};
 use confirmed::{Confirmed, Look};
 pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
+pub use keep::Keep;
 pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
 
@@ -41,6 +44,9 @@ pub struct Disk {
     root: PathBuf,
     tmp: PathBuf,
     confirmed: Mutex<Confirmed>,
+    keep: Option<Keep>,
+    /// Whether all second names are on disk.
+    is_keep_synced: AtomicBool,
 }
 
 impl Disk {
@@ -49,7 +55,7 @@ impl Disk {
         let tmp = local.join("tmp");
         fs::create_dir_all(&tmp).map_err(|e| Error::io("create", &tmp, e))?;
         let confirmed = Confirmed::load(local.join("confirmed"))?;
-        Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed) })
+        Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed), keep: None, is_keep_synced: AtomicBool::new(true) })
     }
 
     /// Begins a file that will be published or put into local state.
@@ -74,6 +80,7 @@ impl Disk {
         self.make_parents(relative)?;
         let placed = self.rename(draft, &path, is_good)?;
         self.sync_parent(&path)?;
+        self.keep(relative)?;
         Ok(placed)
     }
 
@@ -113,6 +120,7 @@ impl Disk {
         for dir in relative.ancestors().skip(1) {
             sync_dir(&self.root.join(dir))?;
         }
+        self.keep(relative)?;
         self.confirm(relative)
     }
 
@@ -133,6 +141,7 @@ impl Disk {
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
         if let Ok(relative) = from.strip_prefix(&self.root) {
             self.confirmed().forget(relative);
+            self.forget_kept(relative);
         }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
         self.sync_parent(to)?;
@@ -158,6 +167,7 @@ impl Disk {
         for relative in files {
             let path = self.root.join(relative);
             self.confirmed().forget(relative);
+            self.forget_kept(relative);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
                 _ => parents.extend(path.parent().filter(|dir| dir.is_dir()).map(Path::to_owned)),

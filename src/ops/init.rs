@@ -13,6 +13,8 @@ use crate::format::FORMAT_LINE;
 use crate::lock::{Lock, Mode, Wait};
 use crate::progress::Progress;
 use crate::quote::quote_path;
+pub use crate::store::guard::GitMode;
+use crate::store::guard::{Guard, IGNORE_FILE, write};
 use crate::store::{FORMAT_FILE, STORE_DIR, Store, local};
 
 /// How a new store is set up.
@@ -21,18 +23,6 @@ pub struct InitOptions {
     /// What git shall commit; not given, a new store gets [`GitMode::Split`] and one that is
     /// there keeps what it has.
     pub git: Option<GitMode>,
-}
-
-/// Which part of a store git commits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GitMode {
-    /// Records and meta packs; data packs travel by copying.
-    #[default]
-    Split,
-    /// Data packs too.
-    All,
-    /// Nothing.
-    None,
 }
 
 /// What [`init`] did.
@@ -44,6 +34,8 @@ pub struct InitOutcome {
     pub created: bool,
     /// Whether the store lies in the working tree of a git repo.
     pub in_git: bool,
+    /// What that repo commits, as far as the store's rules tell.
+    pub git: Option<GitMode>,
     /// The files that were missing in a store that was there, or changed as asked.
     pub mended: Vec<&'static str>,
 }
@@ -60,26 +52,6 @@ const ATTRIBUTES: &str = "\
 /gc/** diff
 ";
 
-const IGNORE_ALL_MODE: &str = "\
-# Written by `art init --git=all`: records, meta packs and data packs are committed.
-!*
-/local/
-/quarantine/
-";
-
-const IGNORE_SPLIT_MODE: &str = "\
-# Written by `art init`: records and meta packs are committed, data packs travel by copying.
-!*
-/local/
-/quarantine/
-/packs/
-";
-
-const IGNORE_NONE_MODE: &str = "\
-# Written by `art init --git=none`: nothing is committed.
-*
-";
-
 /// Makes a store in the directory `root` (its own, such as `project/.artifacts`), and the
 /// directories above it. In a store that is there it only mends the files for git.
 pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Result<InitOutcome> {
@@ -92,7 +64,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     let base = parent.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("."));
     fs::create_dir_all(root).map_err(|e| cannot_create(root, root, e))?;
     let local = local::find_or_create(root, progress)?;
-    let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
+    let alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
     let created = fs::symlink_metadata(root.join(FORMAT_FILE)).is_err();
     if !created {
         // Of another format or damaged: it says so, and nothing is written.
@@ -106,36 +78,30 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         disk.make_dir(Path::new(dir))?;
     }
     let mut mended = Vec::new();
-    for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (".gitignore", ignore_rules(options), options.git.is_some())]
-    {
+    let rules = options.git.or_else(|| GitMode::of_guard(root)).unwrap_or_default().rules();
+    for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (IGNORE_FILE, rules, options.git.is_some())] {
         let path = root.join(name);
         let there = fs::read(&path).ok();
         if there.is_none() || (overwrite && there.as_deref() != Some(content.as_bytes())) {
-            write(&disk, name, content)?;
+            write(&disk, Path::new(name), content)?;
             mended.push(name);
         }
     }
     if created {
         // A store is one from here on, so where it lies must be on disk before.
         disk.sync_above(base)?;
-        write(&disk, FORMAT_FILE, FORMAT_LINE)?;
+        write(&disk, Path::new(FORMAT_FILE), FORMAT_LINE)?;
         mended.clear();
     }
-    Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), mended })
-}
-
-fn ignore_rules(options: &InitOptions) -> &'static str {
-    match options.git.unwrap_or_default() {
-        GitMode::Split => IGNORE_SPLIT_MODE,
-        GitMode::All => IGNORE_ALL_MODE,
-        GitMode::None => IGNORE_NONE_MODE,
+    drop(alone);
+    let guard = Guard::of(root);
+    if let Some(guard) = &guard {
+        let gone = guard.tend(&local, progress)?;
+        let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
+        guard.put_back(&disk.keeping(guard.keep()), gone)?;
     }
-}
-
-fn write(disk: &Disk, name: &str, content: &str) -> Result<()> {
-    let mut draft = disk.draft()?;
-    draft.write_all(content.as_bytes())?;
-    disk.publish(draft, Path::new(name), |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
+    let git = guard.map(|guard| guard.mode());
+    Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })
 }
 
 fn is_in_git(root: &Path) -> bool {
@@ -181,11 +147,11 @@ mod tests {
         make(&root, Some(GitMode::All)).unwrap();
         let again = make(&root, None).unwrap();
         assert!(!again.created && again.mended.is_empty());
-        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), IGNORE_ALL_MODE);
+        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), GitMode::All.rules());
         fs::remove_file(root.join(".gitattributes")).unwrap();
         assert_eq!(make(&root, None).unwrap().mended, [".gitattributes"]);
         assert_eq!(make(&root, Some(GitMode::None)).unwrap().mended, [".gitignore"]);
-        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), IGNORE_NONE_MODE);
+        assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), GitMode::None.rules());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod draft;
 pub mod files;
 pub(crate) mod git;
+pub mod guard;
 pub(crate) mod local;
 pub mod object;
 pub mod packer;
@@ -37,6 +38,7 @@ use crate::refs::history::History;
 use crate::refs::read;
 use crate::refs::runs::Runs;
 use census::Census;
+use guard::GitMode;
 
 /// The name of a store's directory.
 pub const STORE_DIR: &str = ".artifacts";
@@ -86,8 +88,11 @@ impl Store {
                 String::from_utf8_lossy(&line).into_owned()
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && root.is_dir() => {
-                return Err(Error::damaged(format!("{shown} is not a store: it has no file `format`"))
-                    .hint("if it is a store that is still being copied, let the copy finish; for a new store run `art init`"));
+                let error = Error::damaged(format!("{shown} is not a store: it has no file `format`"));
+                if GitMode::of_guard(root).is_some() {
+                    return Err(error.hint("run `art repair`: it puts back what `git clean` took"));
+                }
+                return Err(error.hint("if it is a store that is still being copied, let the copy finish; for a new store run `art init`"));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(no_store(format!("cannot find a store at {shown}"))),
             Err(e) => return Err(Error::io("open the store", root, e)),
@@ -121,11 +126,14 @@ impl Store {
 
     /// Finds the store of a directory by walking up from it, and opens it.
     pub fn discover(from: &Path) -> Result<Store> {
-        for dir in from.ancestors() {
-            let root = dir.join(STORE_DIR);
-            if root.is_dir() {
-                return Store::open(&root);
-            }
+        Store::open(&Store::find(from)?)
+    }
+
+    /// Finds the store of a directory by walking up from it.
+    pub fn find(from: &Path) -> Result<PathBuf> {
+        let roots = from.ancestors().map(|dir| dir.join(STORE_DIR));
+        if let Some(root) = roots.into_iter().find(|root| root.is_dir()) {
+            return Ok(root);
         }
         Err(no_store(format!("cannot find a store in {} or any directory above it", quote_path(from))))
     }

@@ -26,6 +26,7 @@ use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
 use crate::refs::write;
 
+use super::guard::{Guard, Kept};
 use super::put_note::{PutNote, PutNotes};
 use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local};
 
@@ -67,9 +68,11 @@ impl<'a> Session<'a> {
     fn with_lock(store: &'a Store, context: &'a Context<'a>, mode: Mode) -> Result<Session<'a>> {
         store.check_features(Need::Write)?;
         let local = local::find_or_create(store.root(), context.progress)?;
+        let guard = Guard::of(store.root());
+        let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, context.progress));
         let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
-        let disk = Disk::new(store.root(), &local)?;
+        let disk = Disk::new(store.root(), &local)?.keeping(guard.as_ref().and_then(Guard::keep));
         let format = Path::new(FORMAT_FILE);
         if !disk.is_confirmed(format) {
             // An `init` that was killed, or a copy: nothing that is stored could be read without it.
@@ -85,7 +88,30 @@ impl<'a> Session<'a> {
         gc_reserve.fill();
         rm_reserve.fill();
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
-        Ok(Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs })
+        let session = Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs };
+        if let Some(guard) = guard {
+            session.put_back(&guard, gone)?;
+        }
+        Ok(session)
+    }
+
+    /// Puts back what somebody has removed whom nobody asked. What keeps the guard from standing keeps
+    /// nobody from working.
+    fn put_back(&self, guard: &Guard, gone: Result<Vec<Kept>>) -> Result<()> {
+        let progress = self.context.progress;
+        match gone {
+            Ok(gone) if gone.is_empty() => {}
+            Ok(gone) => {
+                let numbers = self.lock_numbers()?;
+                let count = guard.put_back(&self.disk, gone)?;
+                progress.warn(&format!("put back {count} files that were stored and gone, as after `git clean`"));
+                *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
+                drop(numbers);
+                self.list_packs_again()?;
+            }
+            Err(error) => progress.warn(&format!("cannot guard the store against `git clean`: {error}")),
+        }
+        Ok(())
     }
 
     /// Returns the store.

@@ -88,7 +88,9 @@ fn backup(project: &Project) -> PathBuf {
 /// The synced files of a store and their bytes.
 fn synced(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let dirs = ["packs", "meta", "refs", "gc"];
-    let all = dirs.iter().flat_map(|dir| files(&store.join(dir)));
+    // Second names, and what guards them, stay where they are.
+    let is_synced = |path: &PathBuf| ["packs/keep", "packs/.git"].iter().all(|other| !path.starts_with(store.join(other)));
+    let all = dirs.iter().flat_map(|dir| files(&store.join(dir))).filter(is_synced);
     all.map(|path| (path.strip_prefix(store).unwrap().to_owned(), fs::read(&path).unwrap())).collect()
 }
 

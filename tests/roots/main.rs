@@ -10,4 +10,5 @@ mod refused;
 mod repo;
 
 mod branches;
+mod clean;
 mod trees;

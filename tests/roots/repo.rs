@@ -47,9 +47,14 @@ impl Repo {
         self.git(["commit", "--quiet", "--allow-empty", "-m", message]);
     }
 
-    /// Stores a version of `data` whose content is of its own.
+    /// Stores a version of `data` whose content is of its own, and which is nowhere else.
     pub(crate) fn put(&self, seed: u64) -> RecordId {
         put_in(&self.project, &self.project.root(), seed)
+    }
+
+    /// The same; its second names stay.
+    pub(crate) fn put_kept(&self, seed: u64) -> RecordId {
+        put_kept_in(&self.project, &self.project.root(), seed)
     }
 
     /// Deletes a version in the working tree.
@@ -83,6 +88,19 @@ pub(crate) fn ids(versions: &[RootVersion]) -> BTreeSet<RecordId> {
 }
 
 pub(crate) fn put_in(project: &Project, dir: &Path, seed: u64) -> RecordId {
+    let id = put_kept_in(project, dir, seed);
+    let store = dir.join(".artifacts");
+    kept(&store).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    id
+}
+
+/// Lists the second names of files of a store.
+pub(crate) fn kept(store: &Path) -> Vec<PathBuf> {
+    let keep = store.join("packs/keep");
+    crate::support::files(&keep).into_iter().filter(|path| !path.starts_with(keep.join(".git"))).collect()
+}
+
+pub(crate) fn put_kept_in(project: &Project, dir: &Path, seed: u64) -> RecordId {
     let source = project.outside().join(format!("source-{seed}"));
     fs::create_dir_all(&source).unwrap();
     fs::write(source.join("file"), noise(seed, 1000)).unwrap();
@@ -129,7 +147,9 @@ pub(crate) fn edit_in(store: &Path, edit: EditRecord) {
 
 /// Lists the packs of a store, relative to it.
 pub(crate) fn packs(store: &Path, dir: &str) -> BTreeSet<PathBuf> {
-    crate::support::files(&store.join(dir)).iter().map(|path| path.strip_prefix(store).unwrap().to_owned()).collect()
+    let files = crate::support::files(&store.join(dir));
+    let relative = files.iter().map(|path| path.strip_prefix(store).unwrap().to_owned());
+    relative.filter(|path| !path.starts_with("packs/.git") && !path.starts_with("packs/keep")).collect()
 }
 
 /// The file of a version's record.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use artstore::format::record::Time;
 use artstore::lock::Wait;
 use artstore::ops::init::{InitOptions, init};
+use artstore::ops::repair;
 use artstore::run_id::RunId;
 use artstore::store::STORE_DIR;
 use artstore::{Context, Error, ErrorKind, Store};
@@ -42,11 +43,19 @@ impl Setup {
 
     /// Opens the store that was named, or the one found by walking up from here.
     pub(crate) fn store(&self) -> Result<Store> {
-        let store = match &self.store {
-            Some(named) => Store::open(&store_at(named))?,
-            None => Store::discover(&current_dir()?)?,
-        };
-        Ok(store.with_threads(threads()?))
+        Ok(Store::open(&self.store_root()?)?.with_threads(threads()?))
+    }
+
+    /// The same for who mends it, whatever of it is left.
+    pub(crate) fn store_to_repair(&self) -> Result<Store> {
+        Ok(repair::open(&self.store_root()?, self.ui.progress())?.with_threads(threads()?))
+    }
+
+    fn store_root(&self) -> Result<PathBuf> {
+        match &self.store {
+            Some(named) => Ok(store_at(named)),
+            None => Ok(Store::find(&current_dir()?)?),
+        }
     }
 
     /// Opens the store as [`Setup::store`] does, or makes one here if there is none.

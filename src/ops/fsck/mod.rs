@@ -27,6 +27,7 @@ use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::refs::history::{MetadataLayer, Version};
 use crate::store::Store;
+use crate::store::guard::{Guard, KEEP_DIR, Kept};
 
 use super::entry::ShownPath;
 use lacks::Lacks;
@@ -137,6 +138,8 @@ pub enum FindingKind {
     PackNotArrived,
     /// A record whose bytes are not what its name says.
     DamagedRecord,
+    /// A file that was stored and is gone from its place, as after `git clean`; a second name has it.
+    RemovedFile,
     /// An alias of a version whose record is not here.
     LostAlias,
     /// A version of which something is not here.
@@ -203,11 +206,23 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
     outcome.findings = findings;
     outcome.findings.extend(records.findings);
     outcome.findings.append(&mut versions);
+    outcome.findings.extend(removed_files(store));
     outcome.strangers = strangers::find(store, &mut outcome.findings);
     // Of one kind they stay in their order: versions in that of their numbers.
     outcome.findings.sort_by_key(|finding| finding.kind);
     outcome.ok = outcome.findings.is_empty();
     (outcome, settled)
+}
+
+/// Lists what `art repair` puts back.
+fn removed_files(store: &Store) -> Vec<Finding> {
+    let removed = match Guard::of(store.root()).map_or_else(|| Ok(Vec::new()), |guard| guard.gone()) {
+        Ok(removed) => removed,
+        Err(error) => return vec![Finding::unreadable(KEEP_DIR, &error)],
+    };
+    let message = "it is gone from its place, as after `git clean`; `art repair` puts it back";
+    let finding = |kept: &Kept| Finding { kind: FindingKind::RemovedFile, subject: kept.path.to_string(), message: message.to_owned() };
+    removed.iter().map(finding).collect()
 }
 
 fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: &mut Vec<Finding>) -> VersionCheck {
@@ -258,6 +273,7 @@ impl FindingKind {
             FindingKind::DamagedPack => "damaged-pack",
             FindingKind::PackNotArrived => "pack-not-arrived",
             FindingKind::DamagedRecord => "damaged-record",
+            FindingKind::RemovedFile => "removed-file",
             FindingKind::LostAlias => "lost-alias",
             FindingKind::IncompleteVersion => "incomplete-version",
             FindingKind::DamagedVersion => "damaged-version",

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::format::limits::PACK_LEN_MAX;
 use crate::store::git::TAKEN_AWAY;
+use crate::store::guard::is_guarded;
 
 /// The files of a store that git holds.
 pub(super) struct Blobs {
@@ -30,14 +31,15 @@ impl Blobs {
     pub(super) fn find(root: &Path) -> Blobs {
         let mut found = Vec::new();
         if is_in_git(root) {
-            let listed =
-                output(root, &["rev-list", "--all", "--reflog", "--objects", "--missing=allow-any", "--", "."]).unwrap_or_default();
+            let (dir, store) = seen_from(root);
+            let listed = output(&dir, &["rev-list", "--all", "--reflog", "--objects", "--missing=allow-any", "--"], &store);
+            let listed = listed.unwrap_or_default();
             for line in listed.split(|&b| b == b'\n') {
                 if let Some(space) = line.iter().position(|&b| b == b' ') {
                     found.extend(named(&line[..space], &line[space + 1..]));
                 }
             }
-            let staged = output(root, &["ls-files", "--stage", "-z", "--", "."]).unwrap_or_default();
+            let staged = output(&dir, &["ls-files", "--stage", "-z", "--"], &store).unwrap_or_default();
             for entry in staged.split(|&b| b == 0) {
                 // `MODE OID STAGE`, a tab, the path.
                 let mut parts = entry.splitn(2, |&b| b == b'\t');
@@ -85,7 +87,7 @@ impl Drop for Blobs {
 
 impl Reader {
     fn start(root: &Path) -> Option<Reader> {
-        let mut child = git(root).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let mut child = git(&seen_from(root).0).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let (input, output) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
         Some(Reader { child, input, output })
     }
@@ -112,9 +114,11 @@ pub(super) fn linked_stores(root: &Path) -> Vec<PathBuf> {
     if !is_in_git(&root) {
         return Vec::new();
     }
-    let prefix = output(&root, &["rev-parse", "--show-prefix"]).unwrap_or_default();
-    let prefix = Path::new(OsStr::from_bytes(prefix.trim_ascii_end())).to_owned();
-    let listed = output(&root, &["worktree", "list", "--porcelain", "-z"]).unwrap_or_default();
+    let (dir, store) = seen_from(&root);
+    let ask = |args: &[&str]| output(&dir, args, Path::new("")).unwrap_or_default();
+    let prefix = ask(&["rev-parse", "--show-prefix"]);
+    let prefix = Path::new(OsStr::from_bytes(prefix.strip_suffix(b"\n").unwrap_or(&prefix))).join(store);
+    let listed = ask(&["worktree", "list", "--porcelain", "-z"]);
     let tops = listed.split(|&b| b == 0).filter_map(|line| line.strip_prefix(b"worktree "));
     let stores = tops.map(|top| Path::new(OsStr::from_bytes(top)).join(&prefix));
     stores.filter(|store| store.join("format").is_file() && std::fs::canonicalize(store).is_ok_and(|store| store != root)).collect()
@@ -130,15 +134,24 @@ fn named(blob: &[u8], path: &[u8]) -> Option<(String, String)> {
     Some((String::from_utf8(name.to_vec()).ok()?, String::from_utf8(blob.to_vec()).ok()?))
 }
 
+/// Returns where to ask from, so that git finds the repo round a store, and where the store is from there.
+fn seen_from(root: &Path) -> (PathBuf, PathBuf) {
+    match (root.parent(), root.file_name()) {
+        (Some(parent), Some(name)) if is_guarded(root) => (parent.to_owned(), name.into()),
+        _ => (root.to_owned(), ".".into()),
+    }
+}
+
 /// What git prints; none where it fails, for then there is nothing to be had from it.
-fn output(root: &Path, args: &[&str]) -> Option<Vec<u8>> {
-    let output = git(root).args(args).output().ok()?;
+fn output(dir: &Path, args: &[&str], path: &Path) -> Option<Vec<u8>> {
+    let path = Some(path).filter(|path| !path.as_os_str().is_empty());
+    let output = git(dir).args(args).args(path).output().ok()?;
     output.status.success().then_some(output.stdout)
 }
 
 fn git(root: &Path) -> Command {
     let mut command = Command::new("git");
-    command.args(["-c", "core.fsmonitor=false"]).current_dir(root).stdin(Stdio::null()).stderr(Stdio::null());
+    command.args(["--literal-pathspecs", "-c", "core.fsmonitor=false"]).current_dir(root).stdin(Stdio::null()).stderr(Stdio::null());
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1").env("LC_ALL", "C");
     for name in TAKEN_AWAY {
         command.env_remove(name);

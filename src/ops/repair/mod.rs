@@ -17,15 +17,19 @@ mod rest;
 mod salvage;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::store::{Need, Store};
+use crate::progress::Progress;
+use crate::store::guard::{GitMode, Guard, KEEP_DIR};
+use crate::store::session::Session;
+use crate::store::{FORMAT_FILE, Need, Store};
 
 use super::entry::ShownPath;
+use super::init::{InitOptions, init};
 use fetch::Repair;
 use need::Needs;
 use source::Source;
@@ -106,20 +110,40 @@ pub struct Lost {
     pub message: String,
 }
 
+/// Opens a store that is to be repaired; of one that `git clean` has left nothing of but what is guarded,
+/// makes the rest again first.
+pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
+    if !root.join(FORMAT_FILE).exists() && GitMode::of_guard(root).is_some() {
+        init(root, &InitOptions::default(), progress)?;
+    }
+    Store::open(root)
+}
+
 /// Repairs a store, as far as it can be done from what there is.
 pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> Result<RepairOutcome> {
     store.check_features(Need::Write)?;
     let given = options.from.iter().map(|dir| Source::store(dir, store.root())).collect::<Result<Vec<_>>>()?;
+    let gone = Guard::of(store.root()).map_or_else(|| Ok(Vec::new()), |guard| guard.gone())?;
+    if !gone.is_empty() && !options.dry_run {
+        // A writer puts back what is gone before it does anything else.
+        Session::begin(store, context)?;
+    }
+    let is_back = |path: &Path| options.dry_run || store.root().join(path).exists();
+    let back = gone.iter().map(|kept| kept.path.as_path().to_owned()).filter(|path| is_back(path));
+    let back: Vec<Fetched> = back.map(|path| Fetched { path, from: KEEP_DIR.to_owned() }).collect();
     let needs = Needs::survey(store, context)?;
     if needs.is_empty() {
-        return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, ..RepairOutcome::default() });
+        return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, fetched: back, ..RepairOutcome::default() });
     }
-    let mut sources = vec![Source::folder("packs/keep", &store.root().join("packs/keep"))];
+    let mut sources = vec![Source::folder(KEEP_DIR, &store.root().join(KEEP_DIR))];
     // A worktree whose store cannot be opened has nothing to give.
     sources.extend(git::linked_stores(store.root()).iter().filter_map(|dir| Source::store(dir, store.root()).ok()));
     sources.extend(given);
     sources.push(Source::git(git::Blobs::find(store.root())));
     sources.push(Source::files("damaged files", needs.damaged_paths(store.root())));
     sources.push(Source::folder("quarantine", &store.root().join("quarantine")));
-    Repair::new(store, context, needs, options).run(&mut sources)
+    let mut outcome = Repair::new(store, context, needs, options).run(&mut sources)?;
+    let others = std::mem::replace(&mut outcome.fetched, back);
+    outcome.fetched.extend(others);
+    Ok(outcome)
 }

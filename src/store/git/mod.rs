@@ -5,6 +5,7 @@
 //! never an empty answer. Variables that point git at other places are taken away, and nothing is
 //! fetched.
 
+pub(super) mod held;
 pub(super) mod objects;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 use crate::quote::{quote, quote_path};
+use crate::store::guard::is_guarded;
 
 /// What `git rev-parse --local-env-vars` lists, and what else changes where git looks or how it
 /// reads paths.
@@ -115,7 +117,7 @@ impl Repo {
             let pointed_to = if is_pointed_to(project)? { Repo::find(&root, project, plain_git)? } else { None };
             repos.extend(pointed_to.filter(|other| repos.iter().all(|repo| repo.common != other.common)));
         }
-        if has_git(&root) {
+        if has_git(&root) && !is_guarded(&root) {
             repos.extend(Repo::find(&root, &root, git)?);
         }
         Ok(repos)

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use super::Store;
 use super::git::{Oid, Repo, Stamp};
+use super::guard::{Guard, KEEP_DIR};
 use crate::error::{Error, Result};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
@@ -77,7 +78,7 @@ impl Roots {
     pub fn read(store: &Store) -> Result<Roots> {
         let (mut found, mut roots) = (Found::default(), Roots::default());
         let own = found.pool.add_tree(store.root())?;
-        found.add("the working tree", own);
+        found.add("the working tree", own.clone());
         for repo in Repo::all_around(store.root())? {
             roots.stamps.extend(repo.stamp()?);
             let mut held = Held::default();
@@ -86,6 +87,10 @@ impl Roots {
             held.metas.into_iter().for_each(|(path, blob)| roots.branches.add_pack(store.root(), &repo, &path, blob));
             let tops = repo.worktrees.iter().filter_map(|worktree| worktree.top.as_ref());
             tops.into_iter().try_for_each(|top| roots.branches.add_tree(store.root(), top.join(&repo.store)))?;
+        }
+        if let Some(guard) = Guard::of(store.root()) {
+            let gone = found.pool.add_kept(guard.gone()?);
+            found.add(KEEP_DIR, own.into_iter().chain(gone).collect());
         }
         for (folder, all) in found.pool.by_folder() {
             let sets = found.sets.get(folder).map_or(&[][..], Vec::as_slice);

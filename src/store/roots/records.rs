@@ -13,6 +13,7 @@ use crate::name::{Alias, Name};
 use crate::refs::read::{Records, is_dir, parse_record_name, read_record};
 use crate::store::git::Oid;
 use crate::store::git::objects::{Object, Objects};
+use crate::store::guard::Kept;
 
 /// A record by its place in [`Pool`].
 pub(super) type At = u32;
@@ -79,6 +80,21 @@ impl Pool {
             }
         }
         Ok(all)
+    }
+
+    /// Reads records that have lost their places and are kept elsewhere; what is none is passed over.
+    pub(super) fn add_kept(&mut self, kept: Vec<Kept>) -> Vec<At> {
+        let mut all = Vec::new();
+        for Kept { path, at: file } in kept {
+            let Some(at) = self.place(path.as_path()) else { continue };
+            if self.slots[at as usize].record.is_none() {
+                let read = read_record(&file, hash16(path.as_path())).unwrap_or_else(|e| Err(e.to_string()));
+                let Ok(record) = read.and_then(|record| at_home(record, path.as_path())) else { continue };
+                self.slots[at as usize].record = Some(record);
+            }
+            all.push(at);
+        }
+        all
     }
 
     /// Reads from a repo what only commits have. A file that is not the record of its name does no

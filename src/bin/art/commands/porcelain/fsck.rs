@@ -77,6 +77,7 @@ fn heading(kind: FindingKind) -> &'static str {
         FindingKind::DamagedPack => "damaged packs",
         FindingKind::PackNotArrived => "packs that are not whole and count as absent",
         FindingKind::DamagedRecord => "damaged records",
+        FindingKind::RemovedFile => "files that are gone and kept in `packs/keep/`",
         FindingKind::LostAlias => "aliases of lost versions",
         FindingKind::IncompleteVersion => "incomplete versions",
         FindingKind::DamagedVersion => "damaged versions",

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &InitArgs, setup: &Setup) -> Result<Exit> {
     let root = setup.new_store_root(args.dir.as_deref())?;
     let mode = args.git.map(GitArg::mode);
     let outcome = init(&root, &InitOptions { git: mode }, setup.ui.progress())?;
-    if outcome.in_git && mode != Some(GitMode::None) && git::is_ignored(&outcome.root) {
+    if outcome.in_git && outcome.git != Some(GitMode::None) && git::is_ignored(&outcome.root) {
         setup.ui.warn("a rule of this git repo ignores the store as a whole: its records cannot be committed until that rule is gone");
     }
     let mut out = setup.ui.out()?;

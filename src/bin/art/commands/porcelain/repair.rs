@@ -33,7 +33,7 @@ pub(crate) struct RepairArgs {
 }
 
 pub(crate) fn run(args: &RepairArgs, setup: &Setup) -> Result<Exit> {
-    let store = setup.store()?;
+    let store = setup.store_to_repair()?;
     let options = RepairOptions { from: args.from.clone(), drop_records: args.drop_records, dry_run: args.dry_run };
     let outcome = repair(&store, &setup.context()?, &options)?;
     let mut out = setup.ui.out()?;

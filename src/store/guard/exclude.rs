@@ -1,0 +1,59 @@
+//! The lines in a repo's `info/exclude` that have git ignore the guarded folder and local state on every
+//! branch, also on one that has no store and so none of its `.gitignore`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::Around;
+use crate::error::{Error, Result};
+
+const TITLE: &[u8] = b"# Of `art`: data that git does not have.";
+
+/// Has a repo ignore some folders of the store, and the `others` no longer.
+pub(super) fn exclude(repo: &Around, wanted: &[&Path], others: &[&Path]) -> Result<()> {
+    let dir = repo.common.join("info");
+    let path = dir.join("exclude");
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(Error::io("read", &path, e)),
+    };
+    let patterns = |folders: &[&Path]| folders.iter().map(|folder| pattern(&repo.store.join(folder))).collect::<Vec<_>>();
+    let (wanted, others) = (patterns(wanted), patterns(others));
+    let lines = || text.split(|&b| b == b'\n');
+    let is_other = |line: &[u8]| others.iter().any(|other| other == line);
+    if lines().any(is_other) {
+        // Rewritten only where the mode was changed: the file is the user's.
+        let kept: Vec<&[u8]> = lines().filter(|line| !is_other(line)).collect();
+        fs::write(&path, kept.join(&b'\n')).map_err(|e| Error::io("write", &path, e))?;
+    }
+    let missing: Vec<&Vec<u8>> = wanted.iter().filter(|pattern| lines().all(|line| line != *pattern)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+    let mut more = if text.is_empty() || text.ends_with(b"\n") { Vec::new() } else { vec![b'\n'] };
+    if lines().all(|line| line != TITLE) {
+        more.extend([TITLE, b"\n"].concat());
+    }
+    missing.iter().for_each(|pattern| more.extend([pattern, &b"\n"[..]].concat()));
+    let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
+    file.write_all(&more).map_err(|e| Error::io("write", &path, e))
+}
+
+/// Makes the pattern of a folder, relative to the top of the working tree.
+fn pattern(dir: &Path) -> Vec<u8> {
+    let mut pattern = vec![b'/'];
+    for &byte in dir.as_os_str().as_bytes() {
+        if matches!(byte, b'*' | b'?' | b'[' | b'\\' | b' ') {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    if pattern.last() != Some(&b'/') {
+        pattern.push(b'/');
+    }
+    pattern
+}

@@ -1,0 +1,166 @@
+//! Second names of what no commit holds yet: put back where a file is gone, and given up once a
+//! commit has it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Guard, KEEP_DIR};
+use crate::durable::Disk;
+use crate::error::Result;
+use crate::format::limits::RECORD_LEN_MAX;
+use crate::format::pack::{HEADER_LEN, Header};
+use crate::format::record::Record;
+use crate::id::{PackId, RecordId};
+use crate::lock::{Lock, Mode, Wait};
+use crate::pack::reader::{open_regular, read_names, verify_file};
+use crate::progress::Progress;
+use crate::store::CONDEMN_FEATURE;
+use crate::store::files::{self, FileClass, StorePath};
+use crate::store::git::held;
+
+/// Where it is noted, in local state, how git looked when it was last asked.
+const NOTE: &str = "kept";
+
+/// A second name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kept {
+    /// What the file is, by its place in the store.
+    pub(crate) path: StorePath,
+    /// Where the second name is.
+    pub(crate) at: PathBuf,
+}
+
+impl Guard {
+    /// Sees to the guard and the second names, before a writer takes its lock: makes what is not
+    /// there, and gives up what commits hold. Returns what is gone from its place and in no commit.
+    ///
+    /// Asks git only if something was committed or switched since it last did, or a file is gone.
+    pub(crate) fn tend(&self, local: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
+        if !self.stands() {
+            let disk = Disk::new(&self.root, local)?.keeping(self.keep());
+            self.make(&disk)?;
+            self.keep_all(&disk)?;
+        }
+        if self.keep().is_none() {
+            return Ok(Vec::new());
+        }
+        let names = read_names(&self.root.join(KEEP_DIR))?;
+        let stamp = held::stamp(&self.repo.git_dir)?;
+        let note = local.join(NOTE);
+        let is_news = fs::read_to_string(&note).unwrap_or_default() != stamp;
+        let (kept, gone) = self.look(&names, is_news);
+        if kept.is_empty() && gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = self.held(&kept, &gone)?;
+        let (done, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(|kept| held.contains(kept.path.as_path()));
+        let done: Vec<Kept> = kept.into_iter().filter(|kept| held.contains(kept.path.as_path())).chain(done).collect();
+        let is_done = done.is_empty() || self.give_up(&done, local, progress)?;
+        if is_done && is_news {
+            // A note that is lost costs a question.
+            let _ = fs::write(&note, stamp);
+        }
+        Ok(gone)
+    }
+
+    /// Lists what is gone from its place and in no commit, without changing anything.
+    pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
+        let (_, gone) = self.look(&read_names(&self.root.join(KEEP_DIR))?, false);
+        let held = self.held(&[], &gone)?;
+        Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
+    }
+
+    /// Gives files their places again, in the order in which files travel; those whose bytes are
+    /// right. Returns how many.
+    pub(crate) fn put_back(&self, disk: &Disk, mut gone: Vec<Kept>) -> Result<usize> {
+        gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
+        gone.retain(is_right);
+        let feature = Path::new("features").join(CONDEMN_FEATURE);
+        if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.root.join(&feature).exists() {
+            disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
+        }
+        gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
+        Ok(gone.len())
+    }
+
+    /// Gives second names to all that has none: of a store that is older than its guard.
+    fn keep_all(&self, disk: &Disk) -> Result<()> {
+        let Some(keep) = self.keep() else { return Ok(()) };
+        let dirs: Vec<&str> = keep.packs.iter().chain(keep.records).copied().collect();
+        let classes: Vec<FileClass> = FileClass::ALL.into_iter().filter(|class| *class != FileClass::Feature).collect();
+        let files = files::list(&self.root, &classes)?;
+        let paths = files.iter().map(|file| file.path.as_path()).filter(|path| dirs.iter().any(|dir| path.starts_with(dir)));
+        disk.keep_all(paths)
+    }
+
+    /// Sorts second names by whether the file is in its place; those that are, only on demand, for
+    /// it costs a look into each.
+    fn look(&self, names: &[String], all: bool) -> (Vec<Kept>, Vec<Kept>) {
+        let (mut here, mut gone) = (Vec::new(), Vec::new());
+        for name in names {
+            let at = self.root.join(KEEP_DIR).join(name);
+            // A file with another name is not gone.
+            let is_alone = fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1);
+            if !all && !is_alone {
+                continue;
+            }
+            let Some(kept) = kept(at) else { continue };
+            let is_here = fs::symlink_metadata(self.root.join(kept.path.as_path())).is_ok();
+            if !is_here {
+                gone.push(kept);
+            } else if all {
+                here.push(kept);
+            }
+        }
+        (here, gone)
+    }
+
+    /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
+    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
+        let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
+        let mut found = held::in_head(&self.repo.top, &self.repo.store, &paths)?;
+        let rest: Vec<&Path> = gone.iter().map(|kept| kept.path.as_path()).filter(|path| !found.contains(*path)).collect();
+        if !rest.is_empty() {
+            found.extend(held::in_history(&self.repo.top, &self.repo.store, &rest)?);
+        }
+        Ok(found)
+    }
+
+    /// Takes second names away, alone: a writer that relies on a file must not see it change. Not
+    /// now, if others write.
+    fn give_up(&self, done: &[Kept], local: &Path, progress: &dyn Progress) -> Result<bool> {
+        let Ok(_alone) = Lock::take(&local.join("lock"), Mode::Exclusive, Wait::Not, progress) else { return Ok(false) };
+        let disk = Disk::new(&self.root, local)?;
+        done.iter().try_for_each(|kept| disk.drop_kept(&kept.at, kept.path.as_path()))?;
+        Ok(true)
+    }
+}
+
+/// Tells a file's place by what is in it; none if it is none of a store.
+fn kept(at: PathBuf) -> Option<Kept> {
+    let name = at.file_name()?.to_str()?.to_owned();
+    let mut file = open_regular(&at).ok()?;
+    let path = match name.parse::<PackId>() {
+        Ok(id) => {
+            let mut head = [0; HEADER_LEN];
+            std::io::Read::read_exact(&mut file, &mut head).ok()?;
+            StorePath::of_pack(Header::decode(&head).ok()?.class, id)
+        }
+        Err(_) => {
+            let mut line = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::Read::take(file, RECORD_LEN_MAX as u64 + 1), &mut line).ok()?;
+            StorePath::of_record(&Record::decode(&line).ok()?, RecordId::of(&line))
+        }
+    };
+    (path.name() == name).then_some(Kept { path, at })
+}
+
+/// Whether a file is what its name says.
+fn is_right(kept: &Kept) -> bool {
+    match kept.path.pack_id() {
+        Some(id) => verify_file(&kept.at, id).is_ok(),
+        None => fs::read(&kept.at).is_ok_and(|bytes| kept.path.check(&bytes).is_ok()),
+    }
+}

@@ -1,0 +1,235 @@
+//! What keeps `git clean` from destroying what was stored: a nested `.git` that is no repo, which it
+//! passes over, and second names of what no commit holds yet (`kept.rs`).
+//!
+//! The guard stands in a folder that git ignores, by the store's own `.gitignore` and by a line in
+//! the repo's `info/exclude` (`exclude.rs`): where neither tells, git takes the folder for a repo
+//! without a commit, and `git add` fails.
+
+mod exclude;
+mod kept;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::durable::{Disk, Keep};
+use crate::error::{Error, Result};
+use crate::store::quarantine::QUARANTINE;
+use exclude::exclude;
+pub(crate) use kept::Kept;
+
+/// Which part of a store git commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GitMode {
+    /// Records and meta packs; data packs travel by copying.
+    #[default]
+    Split,
+    /// Data packs too.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// What the guard's `HEAD` says: that it is ours, and no repo.
+const GUARD_HEAD: &str = "ref: refs/heads/guarded-by-artstore\n";
+
+/// Where second names lie.
+pub(crate) const KEEP_DIR: &str = "packs/keep";
+
+/// The file of a store that says what git ignores.
+pub(crate) const IGNORE_FILE: &str = ".gitignore";
+
+const RULES_ALL: &str = "\
+# Written by `art init --git=all`: records, meta packs and data packs are committed.
+!*
+/local/
+/quarantine/
+/packs/keep/
+";
+
+/// The same as it was written before there were second names.
+const RULES_ALL_BEFORE: &str = "\
+# Written by `art init --git=all`: records, meta packs and data packs are committed.
+!*
+/local/
+/quarantine/
+";
+
+const RULES_SPLIT: &str = "\
+# Written by `art init`: records and meta packs are committed, data packs travel by copying.
+!*
+/local/
+/quarantine/
+/packs/
+";
+
+const RULES_NONE: &str = "\
+# Written by `art init --git=none`: nothing is committed.
+*
+";
+
+const RECORDS: &[&str] = &["refs", "runs", "gc"];
+
+/// A store in a git repo, as far as guarding goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    root: PathBuf,
+    mode: GitMode,
+    repo: Around,
+}
+
+/// The repo round a store, found without asking git.
+#[derive(Clone, Debug)]
+pub(crate) struct Around {
+    /// The top of the working tree.
+    top: PathBuf,
+    /// What belongs to this working tree.
+    git_dir: PathBuf,
+    /// What belongs to all.
+    common: PathBuf,
+    /// Where the store lies below the top.
+    store: PathBuf,
+}
+
+impl GitMode {
+    /// All of them.
+    const ALL: [GitMode; 3] = [GitMode::Split, GitMode::All, GitMode::None];
+
+    /// Returns the text of the store's `.gitignore`.
+    pub(crate) fn rules(self) -> &'static str {
+        match self {
+            GitMode::Split => RULES_SPLIT,
+            GitMode::All => RULES_ALL,
+            GitMode::None => RULES_NONE,
+        }
+    }
+
+    /// Tells the mode by a store's `.gitignore`, where that leaves room for a guard.
+    fn of_rules(text: &str) -> Option<GitMode> {
+        let has = |rule: &str| text.lines().any(|line| line.trim_end() == rule);
+        match () {
+            () if has("!*") && has("/packs/") => Some(GitMode::Split),
+            () if has("!*") && has("/packs/keep/") => Some(GitMode::All),
+            () if has("*") && !has("!*") => Some(GitMode::None),
+            () => None,
+        }
+    }
+
+    /// Where the guard stands, relative to the store.
+    fn place(self) -> &'static Path {
+        Path::new(match self {
+            GitMode::Split => "packs",
+            GitMode::All => KEEP_DIR,
+            GitMode::None => "",
+        })
+    }
+
+    /// Tells the mode by the guard: `git clean` may have left nothing else.
+    pub(crate) fn of_guard(root: &Path) -> Option<GitMode> {
+        GitMode::ALL.into_iter().find(|mode| is_guarded(&root.join(mode.place())))
+    }
+}
+
+/// Whether the `.git` in a folder is a guard, and no repo.
+pub(crate) fn is_guarded(dir: &Path) -> bool {
+    // `git init` would make a repo of it.
+    fs::read(dir.join(".git/HEAD")).is_ok_and(|head| head == GUARD_HEAD.as_bytes()) && !dir.join(".git/config").exists()
+}
+
+impl Guard {
+    /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
+    pub(crate) fn of(root: &Path) -> Option<Guard> {
+        let repo = Around::find(root)?;
+        let rules = fs::read_to_string(root.join(IGNORE_FILE)).ok()?;
+        let mode = if rules == RULES_ALL_BEFORE { GitMode::All } else { GitMode::of_rules(&rules)? };
+        Some(Guard { root: root.to_owned(), mode, repo })
+    }
+
+    /// Returns what git commits.
+    pub(crate) fn mode(&self) -> GitMode {
+        self.mode
+    }
+
+    /// Returns which files get second names.
+    pub(crate) fn keep(&self) -> Option<Keep> {
+        let packs: &[&str] = match self.mode {
+            GitMode::Split => &["meta"],
+            GitMode::All => &["meta", "packs"],
+            GitMode::None => return None,
+        };
+        Some(Keep { dir: self.root.join(KEEP_DIR), packs, records: RECORDS })
+    }
+
+    /// Whether all stands that this makes.
+    pub(crate) fn stands(&self) -> bool {
+        is_guarded(&self.root.join(self.mode.place()))
+    }
+
+    /// Makes the guard, durably, and takes away one of another mode: in a folder that git commits it
+    /// would be in the way.
+    pub(crate) fn make(&self, disk: &Disk) -> Result<()> {
+        for mode in GitMode::ALL.into_iter().filter(|mode| *mode != self.mode) {
+            let other = self.root.join(mode.place());
+            if is_guarded(&other) {
+                let dir = other.join(".git");
+                fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
+            }
+        }
+        if fs::read(self.root.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
+            write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
+        }
+        let dir = self.mode.place().join(".git");
+        if !self.repo.leads_here() || (self.root.join(&dir).exists() && !self.stands()) {
+            // A repo of its own.
+            return Ok(());
+        }
+        let place = self.mode.place();
+        let others: Vec<&Path> = GitMode::ALL.map(GitMode::place).into_iter().filter(|other| *other != place).collect();
+        exclude(&self.repo, &[place, Path::new("local"), Path::new(QUARANTINE)], &others)?;
+        disk.make_dir(&dir.join("objects"))?;
+        disk.make_dir(&dir.join("refs"))?;
+        write(disk, &dir.join("HEAD"), GUARD_HEAD)
+    }
+}
+
+/// Writes a file that is there for git, durably, over what may be there.
+pub(crate) fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
+    let mut draft = disk.draft()?;
+    draft.write_all(content.as_bytes())?;
+    disk.publish(draft, relative, |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
+}
+
+impl Around {
+    /// Finds the repo whose working tree a store lies in, by walking up.
+    pub(crate) fn find(root: &Path) -> Option<Around> {
+        let real = fs::canonicalize(root).ok()?;
+        let top = real.ancestors().skip(1).find(|dir| dir.join(".git").exists())?;
+        let dot_git = top.join(".git");
+        let git_dir = if dot_git.is_dir() { dot_git } else { top.join(line_of(&dot_git)?.strip_prefix("gitdir: ")?) };
+        let common = line_of(&git_dir.join("commondir")).map_or_else(|| git_dir.clone(), |common| git_dir.join(common));
+        let store = real.strip_prefix(top).ok()?.to_owned();
+        Some(Around { top: top.to_owned(), git_dir, common, store })
+    }
+
+    /// Whether it is a repo as far as can be seen.
+    fn leads_here(&self) -> bool {
+        self.git_dir.join("HEAD").exists() && self.common.join("objects").is_dir()
+    }
+}
+
+fn line_of(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_tell_the_mode_and_those_of_others_tell_none() {
+        for mode in GitMode::ALL {
+            assert_eq!(GitMode::of_rules(mode.rules()), Some(mode));
+        }
+        assert_eq!(GitMode::of_rules("/local/\n"), None);
+        assert_eq!(GitMode::of_rules(RULES_ALL_BEFORE), None);
+    }
+}
