@@ -9,6 +9,7 @@ mod support;
 mod refused;
 mod repo;
 
+mod attributes;
 mod branches;
 mod clean;
 mod trees;
