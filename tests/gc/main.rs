@@ -9,6 +9,7 @@ mod beside;
 mod branches;
 mod copies;
 mod evidence;
+mod merged;
 mod phases;
 mod refused;
 mod repack;
@@ -62,7 +63,8 @@ fn len(value: &Value) -> usize {
 }
 
 fn packs(project: &Project) -> Vec<PathBuf> {
-    files(&project.store().join("packs"))
+    let is_pack = |path: &PathBuf| ["packs/.git", "packs/keep"].iter().all(|other| !path.starts_with(project.store().join(other)));
+    files(&project.store().join("packs")).into_iter().filter(is_pack).collect()
 }
 
 /// Copies a store's files over another, as `cp -rn` does, local state left out.
