@@ -1,4 +1,4 @@
-//! The list, in local state, of what is known to be on disk, and how it looked then.
+//! Lists, in local state, of what is known to be on disk, and how it looked then.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -65,15 +65,25 @@ impl Confirmed {
     }
 
     pub(super) fn add(&mut self, relative: &Path, look: Look) -> Result<()> {
-        self.looks.insert(relative.to_owned(), look);
-        let mut line = format!("\n{} {} {} {} ", look.len, look.inode, look.mtime_ns, look.ctime_ns).into_bytes();
-        line.extend_from_slice(relative.as_os_str().as_bytes());
-        line.push(b'\n');
+        self.add_all(&[(relative, look)])
+    }
+
+    pub(super) fn add_all(&mut self, files: &[(&Path, Look)]) -> Result<()> {
+        let mut lines = Vec::new();
+        for (relative, look) in files {
+            self.looks.insert(relative.to_path_buf(), *look);
+            lines.extend_from_slice(format!("\n{} {} {} {} ", look.len, look.inode, look.mtime_ns, look.ctime_ns).as_bytes());
+            lines.extend_from_slice(relative.as_os_str().as_bytes());
+            lines.push(b'\n');
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
         OpenOptions::new()
             .append(true)
             .create(true)
             .open(&self.list)
-            .and_then(|mut file| file.write_all(&line))
+            .and_then(|mut file| file.write_all(&lines))
             .map_err(|e| Error::io("write", &self.list, e))
     }
 }

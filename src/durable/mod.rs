@@ -13,6 +13,7 @@ mod draft;
 mod keep;
 mod output;
 mod reserve;
+mod settle;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -33,6 +34,7 @@ pub use draft::Draft;
 pub use keep::Keep;
 pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
+pub(crate) use settle::settle_all;
 
 /// Age from which an unlocked temporary file is litter.
 pub const TEMP_AGE_MAX: Duration = Duration::from_secs(3600);

@@ -13,12 +13,16 @@ use artstore::{Error, Store};
 use crate::oracle::context;
 use crate::place::Place;
 
+/// Options with which a put is run as a process.
+const AS_PROCESS: [&str; 2] = ["--run", "--ttl"];
+
 /// Runs a command; one that is not known here as a process.
 pub(crate) fn act(place: &Place, command: &[&str]) -> Result<(), String> {
     let words: Vec<String> = command.iter().map(|arg| place.argument(arg)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match &words[..] {
         ["init"] => make(&place.store()),
+        ["put", rest @ ..] if rest.iter().any(|word| AS_PROCESS.contains(word)) => return run(place, command),
         ["put", "--init", rest @ ..] => make(&place.store()).and_then(|()| store(&place.store(), rest)),
         ["put", rest @ ..] => store(&place.store(), rest),
         ["alias", "set", of, names @ ..] => parse_all(names).and_then(|names| {
@@ -26,12 +30,14 @@ pub(crate) fn act(place: &Place, command: &[&str]) -> Result<(), String> {
             alias::set(&store, &context(), &of.parse()?, &names).map(drop)
         }),
         ["repair", rest @ ..] => mend(place, rest),
-        _ => {
-            let ran = place.art(command);
-            return if ran.code == Some(0) { Ok(()) } else { Err(ran.stderr) };
-        }
+        _ => return run(place, command),
     };
     done.map_err(|error| format!("{error:?}"))
+}
+
+fn run(place: &Place, command: &[&str]) -> Result<(), String> {
+    let ran = place.art(command);
+    if ran.code == Some(0) { Ok(()) } else { Err(ran.stderr) }
 }
 
 fn make(root: &Path) -> Result<(), Error> {

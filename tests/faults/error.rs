@@ -147,6 +147,8 @@ fn judge(prepared: &Prepared, workshop: &Workshop, place: &Place, ran: &Ran, no_
         }
         // What cannot be had from a copy that cannot be read is lost, and told with the answer.
         Some(5) if prepared.scenario.is_repair() && ran.text().lines().any(|line| line.starts_with("lost  ")) => {}
+        // What cannot be read in another copy stays there.
+        Some(5) if ["warning: held back", "warning: did not take"].iter().any(|told| ran.stderr.contains(told)) => {}
         Some(code) if no_space && code != NO_SPACE => return Err(format!("no space is not told as such: {}", said())),
         Some(code) if TOLD.contains(&code) && ran.stderr.lines().any(|line| line.starts_with("error: ")) => {}
         _ => return Err(said()),

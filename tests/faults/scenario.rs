@@ -44,6 +44,8 @@ const REMOVE: &[&str] = &["!remove", "largest", "packs"];
 const REPAIR: &[&str] = &["repair"];
 const FETCH: &[&str] = &["repair", "--from", "copy"];
 
+const AHEAD: &[&str] = &["--store", "copy", "put", "data", "SRC/two"];
+
 const START: &[&str] = &["run", "start", "--name", "train", "--config", "rate=3"];
 const FINISH: &[&str] = &["run", "finish", "train"];
 const USE: &[&str] = &["use", "data:v0", "--as", "set", "--run", "train"];
@@ -110,6 +112,9 @@ const ALL: &[Scenario] = &[
     store("gc, put anew", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc", "--prune-now"]], MANY),
     store("gc, put again", &[INIT, ONE, MANY, &["rm", "data:v1"], &["gc"]], MANY),
     store("prune", &[INIT, ONE, TWO, MANY], &["prune", "--keep-last", "1", "--apply"]),
+    store("pull", &[INIT, ONE, COPY, AHEAD], &["pull", "copy"]),
+    store("pull a part", &[INIT, ONE, COPY, AHEAD], &["pull", "copy", "data:v1"]),
+    store("sync with nothing to do", &[INIT, ONE, COPY], &["sync", "copy"]),
     store("run start", &[INIT, ONE], START),
     store("run log", &[INIT, START], &["run", "log", "--run", "train", "loss=1", "--config", "rate=4"]),
     store("run finish", &[INIT, START], FINISH),
@@ -147,8 +152,8 @@ pub(crate) struct Prepared {
     pub(crate) after: View,
 }
 
-/// Returns the scenarios that are run again at each call; `ART_SCENARIO=gc` takes those with that
-/// in their name.
+/// Returns the scenarios that are run again at each call; `ART_SCENARIO=gc,prune` takes those
+/// with one of these in their names.
 pub(crate) fn at_each_call(workshop: &Workshop) -> Vec<&'static Scenario> {
     available(workshop).into_iter().filter(|scenario| !scenario.is_large()).collect()
 }
@@ -156,9 +161,12 @@ pub(crate) fn at_each_call(workshop: &Workshop) -> Vec<&'static Scenario> {
 /// Returns the scenarios whose commands this `art` has.
 pub(crate) fn available(workshop: &Workshop) -> Vec<&'static Scenario> {
     let help = workshop.place().art(&["help"]).text();
-    let has = |command: &[&str]| help.lines().any(|line| line.trim_start().starts_with(&format!("{} ", command[0])));
+    let has = |command: &[&str]| {
+        let name = if command[0] == "--store" { command[2] } else { command[0] };
+        help.lines().any(|line| line.trim_start().starts_with(&format!("{name} ")))
+    };
     let only = std::env::var("ART_SCENARIO").unwrap_or_default();
-    let chosen = ALL.iter().filter(|scenario| scenario.name.contains(&only));
+    let chosen = ALL.iter().filter(|scenario| only.split(',').any(|only| scenario.name.contains(only)));
     chosen.filter(|scenario| scenario.setup.iter().chain([&scenario.command]).all(|command| is_harm(command) || has(command))).collect()
 }
 

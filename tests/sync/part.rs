@@ -1,5 +1,7 @@
 //! Some versions of a store: what goes with them, and what the other copy then shows.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::{Project, files, noise};
@@ -145,4 +147,21 @@ fn edits_travel_with_their_metadata_and_merge() {
     for project in [&a, &b] {
         project.art(["fsck", "--deep"]).ok();
     }
+}
+
+#[test]
+fn a_version_that_cannot_be_had_whole_is_held_back_with_its_aliases() {
+    let (a, b) = (Project::new(), Project::new());
+    a.write("d/small", "one");
+    a.put("d", &[]);
+    a.write("e/big", noise(1, 600_000));
+    a.put("e", &["--alias", "best"]);
+    let packs = files(&a.store().join("packs"));
+    fs::remove_file(packs.iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap()).unwrap();
+    let ran = art_with(&a, "push", &b.root(), &["data:v0", "data:v1", "--json"]);
+    assert_eq!((ran.code, &ran.json()["held_back"][0]["number"], &ran.json()["ok"]), (Some(5), &1.into(), &false.into()), "{}", ran.stderr);
+    assert!(ran.stderr.contains("held back 'data:v1'"), "{}", ran.stderr);
+    b.art(["get", "data", "out"]).ok();
+    assert_eq!(b.art(["alias", "ls", "--json"]).ok().json(), serde_json::json!([]));
+    assert_eq!(b.art(["fsck", "--json"]).ok().json()["findings"], serde_json::json!([]));
 }

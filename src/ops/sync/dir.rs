@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::incomplete::are_whole;
 use super::side::{Files, Hash, Put, Selection, Sent, Side, Take, Wanted, read_short};
 use super::{gather, part};
 use crate::context::Context;
-use crate::durable::{CopyBy, Disk, Draft, FillError};
+use crate::durable::{CopyBy, Disk, Draft, FillError, settle_all};
 use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
 use crate::id::PackId;
@@ -40,6 +41,8 @@ pub(crate) struct Dir<'s> {
     context: &'s Context<'s>,
     copy_by: CopyBy,
     session: OnceLock<Session<'s>>,
+    /// What was listed since the last time that this was settled.
+    listed: Mutex<Vec<StorePath>>,
     /// Records that are to be published.
     pending: Mutex<Vec<(Draft, StorePath)>>,
     done: Mutex<Vec<(StorePath, Put)>>,
@@ -57,6 +60,7 @@ impl<'s> Dir<'s> {
             context,
             copy_by,
             session: OnceLock::new(),
+            listed: Mutex::default(),
             pending: Mutex::default(),
             done: Mutex::default(),
             made: Mutex::default(),
@@ -190,7 +194,18 @@ impl Files for Dir<'_> {
     }
 
     fn list(&self, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
-        files::list(self.store.root(), classes)
+        let files = files::list(self.store.root(), classes)?;
+        lock(&self.listed).extend(files.iter().map(|file| file.path.clone()));
+        Ok(files)
+    }
+
+    fn settle(&self) -> Result<()> {
+        let listed = std::mem::take(&mut *lock(&self.listed));
+        match self.session() {
+            Ok(session) => session.disk().settle(listed.iter().map(StorePath::as_path)),
+            // Nothing can be noted where nothing can be written.
+            Err(_) => settle_all(self.store.root()),
+        }
     }
 
     fn send(&self, files: &[StoreFile], take: &Take<'_>) -> Result<()> {
@@ -233,6 +248,10 @@ impl Side for Dir<'_> {
         let index = self.store.index(class)?;
         index.refresh()?;
         Ok(hashes.iter().map(|hash| index.find_any(hash).is_none()).collect())
+    }
+
+    fn are_whole(&self, versions: &[Vec<u8>]) -> Result<Vec<bool>> {
+        are_whole(self.store, self.context, versions)
     }
 
     fn gather(&self, class: PackClass, hashes: &[Hash], avoid: &[StorePath]) -> Result<Vec<StoreFile>> {

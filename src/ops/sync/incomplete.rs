@@ -1,4 +1,4 @@
-//! Which of some versions lack pages or chunks in a copy: told after they have come.
+//! Which of some versions lack pages or chunks in a copy.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +50,7 @@ pub(super) fn incomplete(store: &Store, context: &Context<'_>, records: &[StoreP
     }
     let mut found = Vec::new();
     for version in &versions {
-        let (missing_chunks, missing_pages) = lacks(store, context, &starts_of(version).collect::<Vec<_>>())?;
+        let (missing_chunks, missing_pages) = lacks(store, context, &starts_of(version))?;
         if missing_chunks + missing_pages > 0 {
             let (artifact, version, id) = (version.record.artifact.clone(), version.label.clone(), version.id);
             found.push(IncompleteVersion { artifact, version, id, missing_chunks, missing_pages });
@@ -59,7 +59,16 @@ pub(super) fn incomplete(store: &Store, context: &Context<'_>, records: &[StoreP
     Ok(found)
 }
 
-/// Counts the chunks and pages that can be reached and that no pack here holds.
+/// Says of versions with these records whether they lack nothing.
+pub(super) fn are_whole(store: &Store, context: &Context<'_>, records: &[Vec<u8>]) -> Result<Vec<bool>> {
+    let starts: Vec<Vec<Start>> = records.iter().map(|bytes| starts_in(bytes)).collect();
+    if lacks(store, context, &starts.concat())? == (0, 0) {
+        return Ok(vec![true; records.len()]);
+    }
+    starts.iter().map(|starts| Ok(lacks(store, context, starts)? == (0, 0))).collect()
+}
+
+/// Counts the chunks and pages that can be reached, and that no pack here holds.
 pub(super) fn lacks(store: &Store, context: &Context<'_>, starts: &[Start]) -> Result<(u64, u64)> {
     let index = store.index(PackClass::Data)?;
     index.refresh()?;
@@ -72,7 +81,14 @@ pub(super) fn lacks(store: &Store, context: &Context<'_>, starts: &[Start]) -> R
     Ok((chunks.into_inner(), unread.len() as u64))
 }
 
-fn starts_of(version: &Version) -> impl Iterator<Item = Start> + '_ {
+fn starts_of(version: &Version) -> Vec<Start> {
     let metadata = version.metadata.iter().flat_map(|layer| layer.pages.iter().copied().map(Start::metadata));
-    std::iter::once(Start::manifest(version.record.manifest)).chain(metadata)
+    std::iter::once(Start::manifest(version.record.manifest)).chain(metadata).collect()
+}
+
+/// Returns what a version's record names; of what is none, nothing.
+fn starts_in(bytes: &[u8]) -> Vec<Start> {
+    let Ok(Record::Version(record)) = Record::decode(bytes) else { return Vec::new() };
+    let metadata = record.metadata_pages.iter().copied().map(Start::metadata);
+    std::iter::once(Start::manifest(record.manifest)).chain(metadata).collect()
 }

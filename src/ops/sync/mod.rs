@@ -7,6 +7,7 @@
 pub mod bundle;
 mod dir;
 mod gather;
+mod held;
 mod incomplete;
 mod outcome;
 mod part;
@@ -27,6 +28,7 @@ use crate::quote::quote_path;
 use crate::store::files::{FileClass, StoreFile, StorePath};
 use crate::store::{Need, STORE_DIR, Store};
 use dir::Dir;
+use held::hold_back;
 pub use incomplete::IncompleteVersion;
 use incomplete::incomplete;
 pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
@@ -154,6 +156,8 @@ struct OneWay {
     refused: Vec<(StorePath, String)>,
     /// Packs that the other copy has removed, and that nothing needs.
     withheld: u64,
+    /// Records of versions whose packs could not be read, and of aliases of these.
+    held: Vec<StoreFile>,
 }
 
 impl Run<'_> {
@@ -171,6 +175,7 @@ impl Run<'_> {
                 _ => (self.there.name(), self.here_store),
             };
             let moved = Moved::of(&way.arrived, way.withheld);
+            outcome.held_back.extend(Moved::of(&way.held, 0).versions);
             for (path, message) in &way.refused {
                 outcome.damaged.push(DamagedFile { path: path.to_string(), from: from.clone(), message: message.clone() });
             }
@@ -186,7 +191,7 @@ impl Run<'_> {
         // What was cut off in one copy and has come whole from the other is mended.
         let arrived: HashSet<String> = ways.iter().flat_map(|(_, way)| way.arrived.iter().map(|file| file.path.to_string())).collect();
         outcome.damaged.retain(|damaged| !arrived.contains(&damaged.path));
-        outcome.ok = outcome.damaged.is_empty();
+        outcome.ok = outcome.damaged.is_empty() && outcome.held_back.is_empty();
         Ok(outcome)
     }
 
@@ -225,15 +230,19 @@ impl Run<'_> {
                 way.withheld = unneeded.len() as u64;
             }
             files.retain(|file| done.refused.iter().all(|(path, _)| *path != file.path));
-            let (packs, records): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.path.class().pack().is_some());
+            let (packs, mut records): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.path.class().pack().is_some());
             self.expect(packs.iter().chain(&records));
             if self.options.dry_run {
                 way.arrived = [packs, records].concat();
                 return Ok(way);
             }
+            to.settle()?;
             transfer(from, to, &packs, self.context, &mut done)?;
             to_has.add(&done.arrived);
             if std::mem::take(&mut done.gone).is_empty() {
+                if done.refused.iter().any(|(path, _)| path.class().pack().is_some()) {
+                    way.held = hold_back(from, to, &mut records)?;
+                }
                 transfer(from, to, &records, self.context, &mut done)?;
                 to_has.add(&done.arrived);
                 (way.arrived, way.refused) = (done.arrived, done.refused);
@@ -260,15 +269,18 @@ impl Run<'_> {
                 packs.extend(from.gather(class, &lacking, &to_has.condemned())?);
             }
             packs.retain(|file| !to_has.has(file) && done.refused.iter().all(|(path, _)| *path != file.path));
-            let records = records(&selection.records, &to_has);
+            let mut records = records(&selection.records, &to_has);
             self.expect(packs.iter().chain(&records));
             if self.options.dry_run {
                 way.arrived = [packs, records].concat();
                 return Ok(way);
             }
+            to.settle()?;
             transfer(from, to, &packs, self.context, &mut done)?;
             to_has.add(&done.arrived);
             if std::mem::take(&mut done.gone).is_empty() {
+                // What somebody asked for by name is whole where it arrives, or does not arrive.
+                way.held = hold_back(from, to, &mut records)?;
                 transfer(from, to, &records, self.context, &mut done)?;
                 (way.arrived, way.refused) = (done.arrived, done.refused);
                 return Ok(way);

@@ -8,7 +8,7 @@ use crate::store::files::{FileClass, StoreFile};
 /// What was moved, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SyncOutcome {
-    /// Whether every file that was to travel was whole.
+    /// Whether every file that was to travel was whole, and no version was held back.
     pub ok: bool,
     /// Whether nothing was moved, only told.
     pub dry_run: bool,
@@ -20,6 +20,8 @@ pub struct SyncOutcome {
     pub pushed: Option<Moved>,
     /// Versions whose records travelled and that lack something where these arrived.
     pub incomplete: Vec<IncompleteVersion>,
+    /// Versions whose records did not travel, for something that they need could not.
+    pub held_back: Vec<MovedVersion>,
     /// Files that were not what their names say, and so did not travel.
     pub damaged: Vec<DamagedFile>,
 }
@@ -39,7 +41,7 @@ pub struct Moved {
     pub versions: Vec<MovedVersion>,
 }
 
-/// A version whose record arrived.
+/// A version whose record travels, or does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct MovedVersion {
     /// The artifact.
@@ -63,7 +65,16 @@ pub struct DamagedFile {
 
 impl SyncOutcome {
     pub(super) fn new(other: String, dry_run: bool) -> SyncOutcome {
-        SyncOutcome { ok: true, dry_run, other, pulled: None, pushed: None, incomplete: Vec::new(), damaged: Vec::new() }
+        SyncOutcome {
+            ok: true,
+            dry_run,
+            other,
+            pulled: None,
+            pushed: None,
+            incomplete: Vec::new(),
+            held_back: Vec::new(),
+            damaged: Vec::new(),
+        }
     }
 }
 

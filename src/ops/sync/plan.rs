@@ -82,7 +82,7 @@ impl Listing {
 }
 
 /// Reads short files whole; those that are not what their names say are left out.
-fn read_all(side: &dyn Files, files: &[StoreFile]) -> Result<Vec<Vec<u8>>> {
+pub(super) fn read_all(side: &dyn Files, files: &[StoreFile]) -> Result<Vec<Vec<u8>>> {
     let read = Mutex::new(BTreeSet::new());
     side.send(files, &|file, sent| {
         if let Sent::File(source) = sent {

@@ -1,6 +1,6 @@
 //! What one of two copies of a store is asked when files go between them.
 //!
-//! `Files` is all that storage must do: list, read, write what is absent. `Side` adds what needs
+//! `Files` is all that storage must do: list, read, write what is absent, and make it durable. `Side` adds what needs
 //! someone who knows stores at the other end. A directory (`dir`) is both.
 
 use std::fs::File;
@@ -24,6 +24,10 @@ pub(crate) trait Files: Sync {
     /// Lists the files of some classes, sorted.
     fn list(&self, classes: &[FileClass]) -> Result<Vec<StoreFile>>;
 
+    /// Makes durable what was listed: it is relied on, and whoever copied it, or a sync that was cut
+    /// short, may not have done so.
+    fn settle(&self) -> Result<()>;
+
     /// Reads files and gives each to `take`, perhaps from several threads.
     fn send(&self, files: &[StoreFile], take: &Take<'_>) -> Result<()>;
 
@@ -41,6 +45,10 @@ pub(crate) trait Side: Files {
 
     /// Says of chunks or pages whether no pack here holds them.
     fn lacks(&self, class: PackClass, hashes: &[Hash]) -> Result<Vec<bool>>;
+
+    /// Says of versions with these records whether all that they name is in packs here; their records
+    /// need not be.
+    fn are_whole(&self, versions: &[Vec<u8>]) -> Result<Vec<bool>>;
 
     /// Finds files that hold chunks or pages; makes new packs where of a pack little is wanted.
     fn gather(&self, class: PackClass, hashes: &[Hash], avoid: &[StorePath]) -> Result<Vec<StoreFile>>;

@@ -226,6 +226,8 @@ impl History {
             let folder = self.find(&folder).expect("the folder of the note is there");
             self.objects[folder].inode = inode;
         } else if path.ends_with("confirmed") {
+            // Of this store, or of the copy: it lies in `local/ID/`.
+            let store = self.project.join(path.ancestors().nth(3).unwrap());
             for line in text.lines() {
                 let fields: Vec<&str> = line.splitn(5, ' ').collect();
                 let [_, inode, _, _, of] = fields[..] else { continue };
@@ -233,7 +235,7 @@ impl History {
                     // Taken off the list.
                     continue;
                 }
-                let of = self.find(&self.project.join(".artifacts").join(of)).expect("what is confirmed is there");
+                let of = self.find(&store.join(of)).expect("what is confirmed is there");
                 self.objects[of].inode = inode.parse().ok();
             }
         }

@@ -31,7 +31,7 @@ const SEED: u64 = 20_260_101;
 const SAMPLED: [&str; 2] = ["put the second", "repair moves aside"];
 
 /// Commands that are also killed at each of their syncs and run again.
-const INTERRUPTED: [&str; 21] = [
+const INTERRUPTED: [&str; 22] = [
     "init",
     "put with init",
     "put the second",
@@ -53,6 +53,7 @@ const INTERRUPTED: [&str; 21] = [
     "put unchanged in a run",
     "put onto in a run",
     "repair all",
+    "pull",
 ];
 const KILLS_MAX: u64 = 60;
 

@@ -3,6 +3,7 @@
 
 use super::disk::{object_of, pending};
 use super::log::{History, Op};
+use crate::harm::COPY;
 
 /// An order of operations in which something is wrong.
 pub(crate) struct Mutant {
@@ -147,7 +148,8 @@ fn is_record(history: &History, at: usize) -> bool {
 }
 
 fn lies_below(history: &History, object: usize, top: &str) -> bool {
-    history.objects[object].path.strip_prefix(".artifacts").is_ok_and(|below| below.starts_with(top))
+    let path = &history.objects[object].path;
+    path.strip_prefix(".artifacts").or_else(|_| path.strip_prefix(COPY)).is_ok_and(|below| below.starts_with(top))
 }
 
 fn told(history: &History, at: usize) -> String {

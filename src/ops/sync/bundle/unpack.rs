@@ -51,6 +51,7 @@ pub fn unpack(store: &Store, context: &Context<'_>, mut bundle: Bundle, options:
     }
     context.progress.expect(coming().count() as u64, coming().map(|file| file.len).sum());
     context.progress.all_expected();
+    here.settle()?;
     let arrived = take_all(&here, context, &mut bundle, &wanted)?;
     bundle.finish()?;
     let versions: Vec<StorePath> = arrived.iter().map(|file| file.path.clone()).filter(is_version).collect();

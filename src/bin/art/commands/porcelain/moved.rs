@@ -43,6 +43,10 @@ pub(super) fn finish(outcome: &SyncOutcome, setup: &Setup, lines: &dyn Fn(&SyncO
         let (path, message) = (quote(damaged.path.as_bytes()), escape(damaged.message.as_bytes()));
         setup.ui.warn(&format!("did not take {path} from {}: {message}", quote(damaged.from.as_bytes())));
     }
+    for version in &outcome.held_back {
+        let name = quote(format!("{}:v{}", version.artifact, version.number).as_bytes());
+        setup.ui.warn(&format!("held back {name}: something that it needs could not be read"));
+    }
     warn_of_incomplete(setup, &outcome.incomplete);
     let mut out = setup.ui.out()?;
     if out.json {
