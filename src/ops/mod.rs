@@ -15,6 +15,7 @@ pub mod fsck;
 pub mod gc;
 pub mod hash_object;
 pub mod ignore;
+pub mod import;
 pub mod init;
 pub mod lineage;
 pub mod log;

@@ -18,6 +18,7 @@ mod export;
 mod find;
 mod fsck;
 mod gc;
+mod import;
 mod init;
 mod lineage;
 mod lineage_drawn;

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use crate::commands::porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put,
-    repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune, pull,
+    push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -86,6 +86,7 @@ pub(crate) enum Command {
     Clone(clone::CloneArgs),
     Bundle(bundle::BundleArgs),
     Export(export::ExportArgs),
+    Import(Box<import::ImportArgs>),
     #[command(hide = true)]
     RevParse(rev_parse::RevParseArgs),
     #[command(hide = true)]

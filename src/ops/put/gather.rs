@@ -3,6 +3,7 @@
 
 use crossbeam_channel::Receiver;
 
+use super::feed::Unsorted;
 use super::pack::{BlockSink, Pending};
 use super::read::{Mark, Piece, Pool};
 use super::stat_cache::{Row, Stat, Writer};
@@ -43,6 +44,8 @@ struct State {
     tree: Option<TreeBuilder<tree::ChunkTree>>,
     entries: DraftBuilder,
     last: Option<Entry>,
+    /// What an archive gave so far, if one is read.
+    unsorted: Option<Unsorted>,
     entry_count: u64,
     file_count: u64,
     size_bytes: u64,
@@ -72,6 +75,11 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
         at: Option<EntryPath>,
     ) -> Gatherer<'g, 'p, 'a> {
         Gatherer { session, pages, pending, pool, blocks, caches, at, state: State::default() }
+    }
+
+    /// Makes it take entries in any order: the last of each path counts.
+    pub(super) fn sort_entries(&mut self) {
+        self.state.unsorted = Some(Unsorted::default());
     }
 
     /// Takes the results of all jobs in order, to the end, and returns the manifest, which counts
@@ -168,6 +176,7 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
                 self.entry(Entry { path, kind })
             }
             Mark::Page(subtree) => self.page(subtree),
+            Mark::Link { path, to } => self.state.unsorted.as_mut().map_or(Ok(()), |unsorted| unsorted.link(path, &to)),
         }
     }
 
@@ -207,6 +216,10 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
 
     /// Takes an entry; one that comes twice must be the same both times.
     fn entry(&mut self, entry: Entry) -> Result<()> {
+        if let Some(unsorted) = &mut self.state.unsorted {
+            unsorted.add(entry);
+            return Ok(());
+        }
         if let Some(last) = self.state.last.take() {
             if last.path != entry.path {
                 self.push(last)?;
@@ -230,6 +243,9 @@ impl<'g, 'p, 'a> Gatherer<'g, 'p, 'a> {
     }
 
     fn finish(&mut self) -> Result<Manifest> {
+        for entry in self.state.unsorted.take().map(Unsorted::sorted).transpose()?.unwrap_or_default() {
+            self.entry(entry)?;
+        }
         if let Some(last) = self.state.last.take() {
             self.push(last)?;
         }

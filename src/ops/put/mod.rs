@@ -4,6 +4,7 @@
 
 pub(in crate::ops) mod base;
 mod base_walk;
+pub(in crate::ops) mod feed;
 mod gather;
 pub(in crate::ops) mod merge;
 mod pack;
@@ -37,6 +38,7 @@ use crate::store::quarantine::move_torn_packs;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;
 use base::Base;
+use feed::Feed;
 use pipeline::Stored;
 use record::{Content, Origin, Recorded};
 pub use reference::GivenReference;
@@ -80,6 +82,8 @@ pub struct PutOptions {
     pub ttl_seconds: Option<u64>,
     /// Metadata.
     pub metadata: Metadata,
+    /// Metadata that is set only if the version is new.
+    pub metadata_of_new: Metadata,
     /// A directory to put everything under.
     pub at: Option<EntryPath>,
     /// A version whose entries to start from.
@@ -123,6 +127,7 @@ impl PutOptions {
             description: None,
             ttl_seconds: None,
             metadata: Metadata::new(),
+            metadata_of_new: Metadata::new(),
             at: None,
             onto: None,
             remove: Vec::new(),
@@ -145,20 +150,41 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
     if is_empty && options.onto.is_none() {
         return Err(Error::usage("cannot store a version of nothing").hint("give a file or a directory, or `-` for standard input"));
     }
+    run(store, context, options, stream.map(Given::Stream))
+}
+
+/// Stores what an archive holds; `options` name nothing else to store.
+pub(in crate::ops) fn put_archive(
+    store: &Store,
+    context: &Context<'_>,
+    options: &PutOptions,
+    archive: Box<dyn Feed>,
+) -> Result<PutOutcome> {
+    run(store, context, options, Some(Given::Archive(archive)))
+}
+
+/// What is given besides paths; it can be read once.
+enum Given {
+    Stream(Stream),
+    Archive(Box<dyn Feed>),
+}
+
+fn run(store: &Store, context: &Context<'_>, options: &PutOptions, given: Option<Given>) -> Result<PutOutcome> {
     check_description(options.description.as_deref())?;
     check_tags(options.tags.iter().collect::<HashSet<_>>().len())?;
     record::check_type(&store.history(&options.artifact)?, options)?;
     context.run.map(|run| check_open(store, run)).transpose()?;
     let session = Session::begin(store, context)?;
     session.note_packs();
-    let stream = Mutex::new(stream);
+    let reads_once = given.is_some();
+    let given = Mutex::new(given);
     for _ in 0..TRIES {
-        if let Some(outcome) = attempt(&session, context, options, &stream)? {
+        if let Some(outcome) = attempt(&session, context, options, &given)? {
             drop(session);
             move_torn_packs(store, context);
             return Ok(outcome);
         }
-        if options.stream.is_some() {
+        if reads_once {
             return Err(Error::failed("cannot store the stream: the version or a pack that it builds on was replaced meanwhile")
                 .hint("run the command again"));
         }
@@ -169,22 +195,17 @@ pub fn put(store: &Store, context: &Context<'_>, options: &PutOptions, stream: O
 }
 
 /// Stores once; none if what it builds on, the base or a pack, has moved meanwhile.
-fn attempt(
-    session: &Session<'_>,
-    context: &Context<'_>,
-    options: &PutOptions,
-    stream: &Mutex<Option<Stream>>,
-) -> Result<Option<PutOutcome>> {
+fn attempt(session: &Session<'_>, context: &Context<'_>, options: &PutOptions, given: &Mutex<Option<Given>>) -> Result<Option<PutOutcome>> {
     let store = session.store();
     let base = options.onto.as_ref().map(|onto| store.resolve(onto)).transpose()?.map(|Resolved { version, .. }| version);
     let mut pages = PageWriter::new(session);
     let base = base.map(|base| Base::rely_on(session, base, "build on", &mut pages)).transpose()?;
     let mut metadata = base.as_ref().map(|base| store.metadata(&base.version)).transpose()?.unwrap_or_default();
-    metadata.extend(options.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
+    metadata.extend(options.metadata.iter().chain(&options.metadata_of_new).map(|(key, value)| (key.clone(), value.clone())));
     let metadata_pages = metadata::into_pages(&mut metadata, &mut pages)?;
 
     context.progress.phase("storing");
-    let stored = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, stream)?;
+    let stored = pipeline::store_entries(session, context, options, base.as_ref(), &mut pages, given)?;
     context.progress.phase("syncing to disk");
     let copied_bytes = base.as_ref().map_or(0, |base| base.copied_bytes);
     let stored_bytes = copied_bytes + stored.data_bytes + pages.publish()?;

@@ -17,7 +17,7 @@ use super::read::{ItemReader, Job, Piece, Pool, Stopped};
 use super::reference::References;
 use super::stat_cache::{self, Row};
 use super::walk::{FoundKind, LeftOut, SourceWalk, below};
-use super::{PutOptions, Stream};
+use super::{Given, PutOptions};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::format::manifest::{Manifest, Page};
@@ -66,9 +66,11 @@ pub(super) fn store_entries<'a>(
     options: &PutOptions,
     base: Option<&Base>,
     pages: &mut PageWriter<'_, 'a>,
-    stream: &Mutex<Option<Stream>>,
+    given: &Mutex<Option<Given>>,
 ) -> Result<Stored> {
     let store = session.store();
+    let archive = given.lock().unwrap_or_else(PoisonError::into_inner).take_if(|given| matches!(given, Given::Archive(_)));
+    let archive = archive.and_then(|given| if let Given::Archive(archive) = given { Some(archive) } else { None });
     let mut walks = Vec::new();
     let (mut old_caches, mut new_caches, mut margins) = (Vec::new(), Vec::new(), Vec::<Duration>::new());
     for source in &options.sources {
@@ -112,7 +114,7 @@ pub(super) fn store_entries<'a>(
         let readers: Vec<_> = (0..threads)
             .map(|_| {
                 let (jobs, reader) = (job_out.clone(), &reader);
-                scope.spawn(move || read_jobs(&jobs, reader, stream))
+                scope.spawn(move || read_jobs(&jobs, reader, given))
             })
             .collect();
         drop(job_out);
@@ -131,8 +133,21 @@ pub(super) fn store_entries<'a>(
             let publisher = scope.spawn(move || pack::publish_all(session, &pack_out, pending));
             (BlockSink::Piped { blocks, order }, vec![appender, publisher])
         };
-        let gatherer = Gatherer::new(session, &mut *pages, pending, pool.clone(), sink, new_caches, options.at.clone());
-        let walker = scope.spawn(move || hand_out(merge, old_caches, options.at.as_ref(), &job_in, &piece_in, context));
+        let mut gatherer = Gatherer::new(session, &mut *pages, pending, pool.clone(), sink, new_caches, options.at.clone());
+        let reader = &reader;
+        let walker = match archive {
+            // One thread reads it, for it is one stream.
+            Some(archive) => {
+                gatherer.sort_entries();
+                drop(job_in);
+                scope.spawn(move || {
+                    let (results, pieces) = bounded(PIECES_WAITING);
+                    let _ = piece_in.send(pieces);
+                    reader.archive(archive, &results).map(|()| Walked::default())
+                })
+            }
+            None => scope.spawn(move || hand_out(merge, old_caches, options.at.as_ref(), &job_in, &piece_in, context)),
+        };
         let gathered = gatherer.run(&piece_out);
         // A stage that stops lets its neighbours run dry; the one that failed says why.
         drop(piece_out);
@@ -207,8 +222,11 @@ fn is_file(item: &Item) -> bool {
     }
 }
 
-fn read_jobs(jobs: &Receiver<Job>, reader: &ItemReader<'_>, stream: &Mutex<Option<Stream>>) -> Result<()> {
-    let mut take_stream = || stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+fn read_jobs(jobs: &Receiver<Job>, reader: &ItemReader<'_>, given: &Mutex<Option<Given>>) -> Result<()> {
+    let mut take_stream = || match given.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(Given::Stream(stream)) => Some(stream),
+        _ => None,
+    };
     for job in jobs {
         if let Err(Stopped) = reader.run(job, &mut take_stream)? {
             break;

@@ -1,5 +1,6 @@
 //! Reads, cuts and hashes what was found: the first stage of the pipeline, on every thread.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender};
 use rustix::fs::{Mode, OFlags};
 
+use super::feed::{Fed, Feed};
 use super::merge::Item;
 use super::reference::{self, LocalReference};
 use super::stat_cache::{Row, Stat};
@@ -26,6 +28,9 @@ use crate::store::draft::Subtree;
 
 /// How much is read at a time.
 const READ_LEN: usize = 1 << 20;
+
+/// Entries without bytes that may wait in a piece.
+const MARKS_WAITING: usize = 1024;
 
 /// A run of items for one thread, and where their results go, in order.
 pub(super) struct Job {
@@ -52,6 +57,8 @@ pub(super) enum Mark {
     Known { path: EntryPath, kind: EntryKind, cache: Option<(usize, Stat)> },
     /// A page of the base, with all below it.
     Page(Subtree),
+    /// A path that gets the file which another path of the archive has.
+    Link { path: EntryPath, to: EntryPath },
 }
 
 /// Buffers that go round the pipeline, so that none is allocated twice.
@@ -154,6 +161,41 @@ impl ItemReader<'_> {
             Err(ReadError::Stopped) => Ok(Err(Stopped)),
             Err(ReadError::Failed(error)) => Err(error),
         }
+    }
+
+    /// Reads an archive from front to end.
+    pub(super) fn archive(&self, mut feed: Box<dyn Feed>, results: &Sender<Piece>) -> Result<()> {
+        let mut output = Output { piece: Piece { bytes: self.pool.take(), ..Piece::default() }, results, pool: &self.pool };
+        feed.each(&mut |path, fed| match self.fed(path, fed, &mut output) {
+            Ok(()) => Ok(true),
+            Err(ReadError::Stopped) => Ok(false),
+            Err(ReadError::Failed(error)) => Err(error),
+        })?;
+        // The stage behind says itself why it is gone.
+        let _ = output.flush();
+        self.context.progress.all_expected();
+        Ok(())
+    }
+
+    /// Takes an entry of an archive.
+    fn fed(&self, path: EntryPath, fed: Fed<'_>, output: &mut Output<'_>) -> Result<(), ReadError> {
+        match fed {
+            Fed::File { executable, size_bytes, mut source } => {
+                self.context.progress.expect(1, size_bytes);
+                let shown = Path::new(OsStr::from_bytes(path.as_bytes()));
+                let (read, digest) = self.bytes(&mut source, size_bytes, shown, output)?;
+                if read != size_bytes {
+                    let why = format!("cannot import {}: it is not as long as the archive says", quote_path(shown));
+                    return Err(Error::failed(why).hint("nothing was stored; get the archive again").into());
+                }
+                self.context.progress.advance(1, 0);
+                output.mark(Mark::File { path, executable, size_bytes, digest, cache: None });
+            }
+            Fed::Symlink(target) => output.mark(Mark::Known { path, kind: EntryKind::Symlink(Bytes(target)), cache: None }),
+            Fed::Dir => output.mark(Mark::Known { path, kind: EntryKind::EmptyDir, cache: None }),
+            Fed::Link(to) => output.mark(Mark::Link { path, to }),
+        }
+        if output.piece.marks.len() >= MARKS_WAITING { output.flush() } else { Ok(()) }
     }
 
     fn found(&self, found: Found, source: usize, cached: Option<Row>, output: &mut Output<'_>) -> Result<(), ReadError> {

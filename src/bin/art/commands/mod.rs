@@ -9,8 +9,8 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
 use porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, init, lineage, log, ls, prune, pull, push, put,
-    repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune, pull,
+    push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 
 /// Runs a command.
@@ -50,6 +50,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Clone(args) => clone::run(&args, setup),
         Command::Bundle(args) => bundle::run(&args, setup),
         Command::Export(args) => export::run(&args, setup),
+        Command::Import(args) => import::run(&args, setup),
         Command::RevParse(args) => rev_parse::run(&args, setup),
         Command::HashObject(args) => hash_object::run(&args, setup),
         Command::CatObject(args) => cat_object::run(&args, setup),

@@ -14,6 +14,7 @@ pub(crate) mod find;
 pub(crate) mod fsck;
 pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod log;

@@ -103,10 +103,8 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
     let outcome = put(&store, &setup.recording_context(&store, args.run.as_deref())?, &options, stream)?;
     let mut out = setup.ui.out()?;
     if out.json {
-        let mut value = value_of(&outcome)?;
+        let mut value = value_with_left_out(&outcome)?;
         value["reference_count"] = json!(outcome.references);
-        value["left_out"] =
-            json!({ "ignored": outcome.left_out.ignored, "reserved": outcome.left_out.reserved, "special": outcome.left_out.special });
         out.value(&value)?;
     } else {
         out.line(told(&outcome))?;
@@ -120,6 +118,14 @@ pub(super) fn value_of(outcome: &PutOutcome) -> Result<Value> {
     let mut value = serde_json::to_value(&outcome.version).map_err(io::Error::from)?;
     value["unchanged"] = json!(outcome.unchanged);
     value["new_bytes"] = json!(outcome.new_bytes);
+    Ok(value)
+}
+
+/// The same, and what was left out.
+pub(super) fn value_with_left_out(outcome: &PutOutcome) -> Result<Value> {
+    let mut value = value_of(outcome)?;
+    let left_out = outcome.left_out;
+    value["left_out"] = json!({ "ignored": left_out.ignored, "reserved": left_out.reserved, "special": left_out.special });
     Ok(value)
 }
 
@@ -184,7 +190,7 @@ fn checked_path(bytes: Vec<u8>) -> artstore::Result<EntryPath> {
         .map_err(|why| Error::usage(format!("bad path {shown}: {why}")).hint("give a path within the version, such as `train/labels.csv`"))
 }
 
-fn told(outcome: &PutOutcome) -> String {
+pub(super) fn told(outcome: &PutOutcome) -> String {
     let version = &outcome.version;
     let name = format!("{}:{}", version.artifact, version.version);
     let mut content = format!("{}, {}", plural(version.file_count, "file"), size(version.size_bytes));
