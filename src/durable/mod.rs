@@ -132,6 +132,11 @@ impl Disk {
         noted.is_some() && noted == Look::at(&self.root.join(relative)).ok()
     }
 
+    /// Counts the files below some directories of the store that were published or adopted here.
+    pub fn count_confirmed(&self, below: &[&Path]) -> u64 {
+        self.confirmed().looks.keys().filter(|path| below.iter().any(|dir| path.starts_with(dir))).count() as u64
+    }
+
     /// Writes a file of local state whole: atomically, but not durably, for it can be lost.
     pub fn write_local(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut draft = self.draft()?;

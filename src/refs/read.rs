@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::cache::{RecordCache, Rows};
 use super::parallel;
 use crate::error::{Error, Result};
 use crate::format::limits::RECORD_LEN_MAX;
@@ -42,10 +43,15 @@ pub struct DamagedRecord {
     pub why: String,
 }
 
+/// A folder of `refs/`: where records lie in it, and what the cache has of them.
+struct Dir<'d> {
+    name: &'d str,
+    places: Vec<Place>,
+    rows: Rows,
+}
+
 /// Where a record lies.
-struct Place<'d> {
-    /// The folder of `refs/`.
-    dir: &'d str,
+struct Place {
     path: PathBuf,
     number: u64,
     hash16: String,
@@ -62,33 +68,40 @@ enum Found {
 
 /// How many records a thread reads at a time, and how many folders of artifacts it lists.
 const BATCH_RECORDS: usize = 128;
-const BATCH_DIRS: usize = 32;
+const BATCH_DIRS: usize = 4;
 
 /// Lists the artifacts of a store by name, sorted, on so many threads.
-pub fn artifacts(root: &Path, threads: usize) -> Result<Vec<Name>> {
-    let all = load_all(root, threads)?;
+pub fn artifacts(root: &Path, threads: usize, cache: Option<&RecordCache>) -> Result<Vec<Name>> {
+    let all = load_all(root, threads, cache)?;
     Ok(all.into_iter().filter(|(_, records)| !records.versions.is_empty()).map(|(name, _)| name).collect())
 }
 
 /// Lists the records of all artifacts by the digits of their hashes that stand in their names.
 pub fn all_names(root: &Path) -> Result<HashSet<String>> {
     let mut all = HashSet::new();
-    for dir in subdirs(&root.join("refs"))? {
-        for (folder, _) in folders(root, &dir)? {
-            all.extend(record_names(&root.join(folder))?.into_iter().map(|(_, _, hash16)| hash16));
-        }
+    for folder in all_folders(root)? {
+        all.extend(record_names(&root.join(folder))?.into_iter().map(|(_, _, hash16)| hash16));
     }
     Ok(all)
 }
 
-/// Reads every record of one artifact, on so many threads.
+/// Lists the folders of the records of all artifacts, relative to the store.
+pub(super) fn all_folders(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for dir in subdirs(&root.join("refs"))? {
+        all.extend(folders(root, &dir)?.into_iter().map(|(folder, _)| folder));
+    }
+    Ok(all)
+}
+
+/// Reads every record of one artifact, on so many threads; with a cache, those that it has from there.
 ///
 /// On a disk that folds case, or after a union with one, the records of `Model` may lie in a
 /// folder `model`; the name inside a record decides which of the two it is.
-pub fn load(root: &Path, artifact: &Name, threads: usize) -> Result<Records> {
+pub fn load(root: &Path, artifact: &Name, threads: usize, cache: Option<&RecordCache>) -> Result<Records> {
     let dirs: Vec<String> = subdirs(&root.join("refs"))?.into_iter().filter(|dir| dir.eq_ignore_ascii_case(artifact.as_str())).collect();
     let mut all = Records::default();
-    for (_, found) in load_dirs(root, &dirs, threads)? {
+    for (_, found) in load_dirs(root, &dirs, threads, cache)? {
         if found.artifact().is_none_or(|name| name == artifact) {
             all.push(found);
         }
@@ -96,12 +109,13 @@ pub fn load(root: &Path, artifact: &Name, threads: usize) -> Result<Records> {
     Ok(all)
 }
 
-/// Reads every record of a store, on so many threads, grouped by artifact and sorted by name.
-pub fn load_all(root: &Path, threads: usize) -> Result<Vec<(Name, Records)>> {
+/// Reads every record of a store, on so many threads, grouped by artifact and sorted by name; with a
+/// cache, those that it has from there.
+pub fn load_all(root: &Path, threads: usize, cache: Option<&RecordCache>) -> Result<Vec<(Name, Records)>> {
     let dirs = subdirs(&root.join("refs"))?;
     let mut all = BTreeMap::<Name, Records>::new();
     let mut damaged = Vec::new();
-    for (dir, found) in load_dirs(root, &dirs, threads)? {
+    for (dir, found) in load_dirs(root, &dirs, threads, cache)? {
         match found.artifact() {
             Some(name) => match all.get_mut(name) {
                 Some(records) => records.push(found),
@@ -143,7 +157,7 @@ impl Records {
 }
 
 /// Lists the folders of records in one folder of `refs/`, and whether they are those of versions.
-fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
+pub(super) fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
     let base = Path::new("refs").join(dir);
     let mut folders = vec![(base.join("versions"), true), (base.join("edits"), false)];
     folders.extend(subdirs(&root.join(&base).join("aliases"))?.into_iter().map(|alias| (base.join("aliases").join(alias), false)));
@@ -151,38 +165,54 @@ fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
 }
 
 /// Reads the records in some folders of `refs/`, each with its folder, in the order of the folders.
-fn load_dirs<'d>(root: &Path, dirs: &'d [String], threads: usize) -> Result<Vec<(&'d str, Found)>> {
-    let places = parallel::map(dirs, BATCH_DIRS, threads, |dir| places(root, dir))?.into_iter().flatten().collect::<Vec<_>>();
-    parallel::map(&places, BATCH_RECORDS, threads, |place| Ok((place.dir, read_place(root, place)?)))
+fn load_dirs<'d>(root: &Path, dirs: &'d [String], threads: usize, cache: Option<&RecordCache>) -> Result<Vec<(&'d str, Found)>> {
+    let look = |name: &'d String| {
+        let rows = cache.map(|cache| cache.rows(Some(name))).unwrap_or_default();
+        Ok(Dir { name, places: places(root, name)?, rows })
+    };
+    let dirs = parallel::map(dirs, BATCH_DIRS, threads, look)?;
+    let places: Vec<(&Dir<'d>, &Place)> = dirs.iter().flat_map(|dir| dir.places.iter().map(move |place| (dir, place))).collect();
+    parallel::map(&places, BATCH_RECORDS, threads, |(dir, place)| Ok((dir.name, find_place(root, dir, place)?)))
 }
 
 /// Lists the records in one folder of `refs/`.
-fn places<'d>(root: &Path, dir: &'d str) -> Result<Vec<Place<'d>>> {
+fn places(root: &Path, dir: &str) -> Result<Vec<Place>> {
     let mut places = Vec::new();
     for (folder, is_version) in folders(root, dir)? {
-        for (name, number, hash16) in record_names(&root.join(&folder))? {
-            places.push(Place { dir, path: folder.join(name), number, hash16, is_version });
-        }
+        let mut names = record_names(&root.join(&folder))?;
+        // So they need not be sorted once they are large.
+        names.sort_unstable_by_key(|(_, number, _)| *number);
+        places.extend(names.into_iter().map(|(name, number, hash16)| Place { path: folder.join(name), number, hash16, is_version }));
     }
     Ok(places)
+}
+
+/// Takes a record from the cache, or else reads it.
+fn find_place(root: &Path, dir: &Dir<'_>, place: &Place) -> Result<Found> {
+    let kept = dir.rows.record(&place.hash16).and_then(|(id, record)| found(id, record, dir.name, place).ok());
+    kept.map_or_else(|| read_place(root, dir.name, place), Ok)
 }
 
 /// Reads a record that lies in a folder of `refs/`: of the artifacts whose names are the folder's but
 /// for ASCII case. A record of any other lies there by mistake, and would be found by no one who
 /// looks for that artifact.
-fn read_place(root: &Path, place: &Place<'_>) -> Result<Found> {
-    let read = read_record(&root.join(&place.path), &place.hash16)?.and_then(|(id, record)| match is_at_home(&record, place.dir) {
-        true => Ok((id, record)),
-        false => Err("it lies in the folder of another artifact".to_owned()),
-    });
-    let why = match read {
-        Ok((id, Record::Version(record))) if place.is_version && record.number == place.number => return Ok(Found::Version(id, record)),
-        Ok((id, Record::Alias(record))) if record.seq == place.number => return Ok(Found::Alias(id, record)),
-        Ok((id, Record::Edit(record))) if record.seq == place.number => return Ok(Found::Edit(id, record)),
-        Ok(_) => "it is not the record that its name says".to_owned(),
-        Err(why) => why,
-    };
-    Ok(Found::Damaged(DamagedRecord { path: place.path.clone(), number: place.number, is_version: place.is_version, why }))
+fn read_place(root: &Path, dir: &str, place: &Place) -> Result<Found> {
+    let read = read_record(&root.join(&place.path), &place.hash16)?.and_then(|(id, record)| found(id, record, dir, place));
+    let damaged = |why| DamagedRecord { path: place.path.clone(), number: place.number, is_version: place.is_version, why };
+    Ok(read.unwrap_or_else(|why| Found::Damaged(damaged(why))))
+}
+
+/// Whether a record belongs where it was found; the error says why not.
+fn found(id: RecordId, record: Record, dir: &str, place: &Place) -> Result<Found, String> {
+    if !is_at_home(&record, dir) {
+        return Err("it lies in the folder of another artifact".to_owned());
+    }
+    match record {
+        Record::Version(record) if place.is_version && record.number == place.number => Ok(Found::Version(id, record)),
+        Record::Alias(record) if record.seq == place.number => Ok(Found::Alias(id, record)),
+        Record::Edit(record) if record.seq == place.number => Ok(Found::Edit(id, record)),
+        _ => Err("it is not the record that its name says".to_owned()),
+    }
 }
 
 fn is_at_home(record: &Record, dir: &str) -> bool {
@@ -233,12 +263,14 @@ pub fn read_record(path: &Path, hash16: &str) -> Result<Result<(RecordId, Record
 
 pub(super) fn subdirs(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for name in names_in(dir)? {
-        if !name.starts_with('.') && is_dir(&dir.join(&name))? {
-            names.push(name);
-        }
+    for entry in entries_in(dir)? {
+        let is_dir = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => is_dir(&entry.path())?,
+        };
+        names.extend(entry.file_name().into_string().ok().filter(|name| is_dir && !name.starts_with('.')));
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 
@@ -253,15 +285,14 @@ pub(crate) fn is_dir(path: &Path) -> Result<bool> {
 }
 
 pub(super) fn names_in(dir: &Path) -> Result<Vec<String>> {
+    Ok(entries_in(dir)?.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+fn entries_in(dir: &Path) -> Result<Vec<fs::DirEntry>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
         Err(e) => return Err(Error::io("list", dir, e)),
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|e| Error::io("list", dir, e))?;
-        names.extend(entry.file_name().into_string());
-    }
-    Ok(names)
+    entries.map(|entry| entry.map_err(|e| Error::io("list", dir, e))).collect()
 }

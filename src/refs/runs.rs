@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::cache::{RecordCache, Rows};
 use super::parallel;
 use super::read::{DamagedRecord, HASH16, read_record, record_names, subdirs};
 use crate::error::Result;
@@ -55,10 +56,11 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Reads the records of all runs, on so many threads.
-    pub fn load(root: &Path, threads: usize) -> Result<Runs> {
+    /// Reads the records of all runs, on so many threads; with a cache, those that it has from there.
+    pub fn load(root: &Path, threads: usize, cache: Option<&RecordCache>) -> Result<Runs> {
+        let rows = cache.map(|cache| cache.rows(None)).unwrap_or_default();
         let mut all = Runs::default();
-        for (run, mut damaged) in parallel::map(&ids(root)?, BATCH_RUNS, threads, |&id| load(root, id))? {
+        for (run, mut damaged) in parallel::map(&ids(root)?, BATCH_RUNS, threads, |&id| load_with(root, id, &rows))? {
             all.runs.extend(run);
             all.damaged.append(&mut damaged);
         }
@@ -76,6 +78,11 @@ pub fn ids(root: &Path) -> Result<Vec<RunId>> {
     let mut ids: Vec<RunId> = subdirs(&root.join(RUNS_DIR))?.iter().filter_map(|name| name.parse().ok()).collect();
     ids.sort_unstable();
     Ok(ids)
+}
+
+/// Lists the folders of runs, relative to the store.
+pub(super) fn folders(root: &Path) -> Result<Vec<PathBuf>> {
+    Ok(ids(root)?.into_iter().map(|id| Path::new(RUNS_DIR).join(id.to_string())).collect())
 }
 
 /// Lists the runs that people gave a name, on so many threads. Reads of each only as many records as
@@ -113,12 +120,23 @@ pub fn record_paths(root: &Path, run: &Run) -> Result<Vec<PathBuf>> {
 
 /// Reads one run; none if it has no record that can be read.
 pub fn load(root: &Path, id: RunId) -> Result<(Option<Run>, Vec<DamagedRecord>)> {
+    load_with(root, id, &Rows::default())
+}
+
+fn load_with(root: &Path, id: RunId, rows: &Rows) -> Result<(Option<Run>, Vec<DamagedRecord>)> {
     let folder = Path::new(RUNS_DIR).join(id.to_string());
     let (mut records, mut damaged) = (Vec::new(), Vec::new());
     for (name, number, hash16) in record_names(&root.join(&folder))? {
+        let is_it = |record: &RunRecord| record.run == id && record.seq == number;
+        if let Some((record_id, Record::Run(record))) = rows.record(&hash16)
+            && is_it(&record)
+        {
+            records.push((record_id, *record));
+            continue;
+        }
         let path: PathBuf = folder.join(name);
         match read_record(&root.join(&path), &hash16)? {
-            Ok((record_id, Record::Run(record))) if record.run == id && record.seq == number => records.push((record_id, *record)),
+            Ok((record_id, Record::Run(record))) if is_it(&record) => records.push((record_id, *record)),
             Ok(_) => damaged.push(DamagedRecord { path, number, is_version: false, why: "it is not the record that its name says".into() }),
             Err(why) => damaged.push(DamagedRecord { path, number, is_version: false, why }),
         }

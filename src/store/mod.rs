@@ -33,6 +33,7 @@ use crate::index::Index;
 use crate::name::Name;
 use crate::pack::reader::open_regular;
 use crate::quote::{quote, quote_path};
+use crate::refs::cache::RecordCache;
 use crate::refs::condemned::Condemned;
 use crate::refs::history::History;
 use crate::refs::read;
@@ -59,6 +60,8 @@ pub struct Store {
     root: PathBuf,
     /// How many threads may read records.
     threads: usize,
+    /// The record cache, once it was looked for; none where it must not be used.
+    records: Option<OnceLock<Option<RecordCache>>>,
     data: OnceLock<Index>,
     meta: OnceLock<Index>,
     /// The block of pages last read, decoded: which, and its bytes.
@@ -108,7 +111,14 @@ impl Store {
                     .hint("copy the file `format` from another copy of the store; it reads `artstore 1`"),
             });
         }
-        let store = Store { root: root.to_owned(), threads: 1, data: OnceLock::new(), meta: OnceLock::new(), last_block: Mutex::default() };
+        let store = Store {
+            root: root.to_owned(),
+            threads: 1,
+            records: None,
+            data: OnceLock::new(),
+            meta: OnceLock::new(),
+            last_block: Mutex::default(),
+        };
         store.check_features(Need::Read)?;
         Ok(store)
     }
@@ -117,6 +127,13 @@ impl Store {
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Store {
         Store { threads, ..self }
+    }
+
+    /// Lets records be taken from the record cache, for who only reads. Who writes, or looks for damage,
+    /// must know that the files are whole, and not only what they say.
+    #[must_use]
+    pub fn with_record_cache(self) -> Store {
+        Store { records: Some(OnceLock::new()), ..self }
     }
 
     /// Returns how many threads may read records.
@@ -190,22 +207,25 @@ impl Store {
 
     /// Lists the artifacts by name.
     pub fn artifacts(&self) -> Result<Vec<Name>> {
-        read::artifacts(&self.root, self.threads)
+        read::artifacts(&self.root, self.threads, self.record_cache())
     }
 
     /// Reads the history of one artifact; empty if there is no such artifact.
     pub fn history(&self, artifact: &Name) -> Result<History> {
-        Ok(History::new(artifact.clone(), read::load(&self.root, artifact, self.threads)?))
+        Ok(History::new(artifact.clone(), read::load(&self.root, artifact, self.threads, self.record_cache())?))
     }
 
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
-        Ok(read::load_all(&self.root, self.threads)?.into_iter().map(|(name, records)| History::new(name, records)).collect())
+        Ok(read::load_all(&self.root, self.threads, self.record_cache())?
+            .into_iter()
+            .map(|(name, records)| History::new(name, records))
+            .collect())
     }
 
     /// Reads the runs, by the time of their start, on so many threads.
     pub fn runs(&self, threads: usize) -> Result<Runs> {
-        Runs::load(&self.root, threads)
+        Runs::load(&self.root, threads, self.record_cache())
     }
 
     /// Reads which packs are condemned.
@@ -216,6 +236,12 @@ impl Store {
     /// Returns the table of everything in the packs of a class.
     pub fn census(&self, class: PackClass, threads: usize) -> Result<Census> {
         Census::load(self, class, threads)
+    }
+
+    /// Returns the record cache, opening it when first asked; none where it must not or cannot be used.
+    fn record_cache(&self) -> Option<&RecordCache> {
+        let cache = self.records.as_ref()?;
+        cache.get_or_init(|| RecordCache::open(&self.local()?)).as_ref()
     }
 
     /// Finds this copy's local state, without making it.

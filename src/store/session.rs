@@ -21,6 +21,7 @@ use crate::name::{Alias, Name};
 use crate::pack::pack_path;
 use crate::pack::reader::{Pack, verify_file};
 use crate::pack::writer::FinishedPack;
+use crate::refs::cache;
 use crate::refs::condemned::{self, Condemned};
 use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
@@ -67,6 +68,10 @@ impl<'a> Session<'a> {
 
     fn with_lock(store: &'a Store, context: &'a Context<'a>, mode: Mode) -> Result<Session<'a>> {
         store.check_features(Need::Write)?;
+        if store.records.is_some() {
+            return Err(Error::usage("cannot write through a store that takes records from the record cache")
+                .hint("open it without `with_record_cache`"));
+        }
         let local = local::find_or_create(store.root(), context.progress)?;
         let guard = Guard::of(store.root());
         let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, context.progress));
@@ -294,8 +299,15 @@ impl<'a> Session<'a> {
         confirmed
     }
 
-    /// Saves the look-up for the next command, where enough has come to it.
-    pub fn save_index(&self) {
+    /// Saves the look-up and the records for the next command, where enough has come to them.
+    pub fn save_caches(&self) {
+        self.save_index();
+        if let Err(error) = cache::save(self.store.root(), &self.disk, &self.local, self.context.threads) {
+            self.context.progress.warn(&format!("cannot save the record cache: {error}"));
+        }
+    }
+
+    fn save_index(&self) {
         for class in [PackClass::Data, PackClass::Meta] {
             let saved = self.store.index_if_open(class).map(|index| index.save(&self.disk, &self.local.join(INDEX_DIR)));
             if let Some(Err(error)) = saved {

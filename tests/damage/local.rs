@@ -1,4 +1,4 @@
-//! Bits turned in local state: the look-up, the stat cache, what is confirmed and what rests on
+//! Bits turned in local state: the look-up, the stat cache, the record cache, what is confirmed and what rests on
 //! what. Readers give what they gave, and a writer acknowledges nothing that is not there.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use artstore::ops::put::{PutOptions, PutOutcome, put};
-use artstore::ops::restore;
+use artstore::ops::{alias, restore};
 use artstore::store::Store;
 
 use crate::flips::Tally;
@@ -18,6 +18,8 @@ use crate::support::{Project, files, noise, slow_tests, tree};
 
 /// As many puts as make the look-up worth a file.
 const PUTS: u64 = 66;
+/// With these, as many records as make the record cache worth a file.
+const ALIASED: u64 = 70;
 const REFS: [&str; 4] = ["data:v0", "data:v40", "data", "data~1"];
 
 /// A store whose local state has one of everything, and what it holds.
@@ -25,6 +27,8 @@ struct Seasoned {
     project: Project,
     oracle: Oracle,
     local: PathBuf,
+    /// What all records add up to.
+    histories: String,
     before: BTreeMap<PathBuf, (Vec<u8>, SystemTime)>,
     /// A data pack that the newest version needs, and that no put has stored again.
     pack: PathBuf,
@@ -47,6 +51,10 @@ impl Seasoned {
             project.write("d/new", format!("version {number}"));
             assert!(!put_once(&project).unchanged);
         }
+        for number in 0..ALIASED {
+            let reference = format!("data:v{}", number % 2).parse().unwrap();
+            alias::set(&Store::open(&project.store()).unwrap(), &context(), &reference, &["tried".parse().unwrap()]).unwrap();
+        }
         assert!(put_once(&project).unchanged);
         let oracle = Oracle::of(&project.store(), &REFS);
         let folders = fs::read_dir(project.store().join("local")).unwrap().map(|entry| entry.unwrap().path());
@@ -59,13 +67,16 @@ impl Seasoned {
         let before: BTreeMap<_, _> = files(&project.store()).into_iter().map(look).collect();
         let packs = before.iter().filter(|(path, _)| path.starts_with(project.store().join("packs")));
         let pack = packs.max_by_key(|(_, (bytes, _))| bytes.len()).unwrap().0.clone();
-        Seasoned { project, oracle, local, before, pack }
+        let histories = format!("{:?}", Store::open(&project.store()).unwrap().histories().unwrap());
+        Seasoned { project, oracle, local, histories, before, pack }
     }
 
     /// The files of local state that say something.
     fn told(&self) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = ["index", "stat"].iter().flat_map(|dir| files(&self.local.join(dir))).collect();
         assert!(all.iter().filter(|path| path.parent().unwrap().ends_with("index")).count() >= 2, "no look-up was saved: {all:?}");
+        all.push(self.local.join("records"));
+        assert!(all.last().unwrap().exists(), "no record cache was saved");
         all.push(self.local.join("confirmed"));
         let digest = Store::open(&self.project.store()).unwrap().resolve(&"data".parse().unwrap()).unwrap().version.record.manifest;
         all.push(self.local.join("rests").join(digest.to_string()));
@@ -105,6 +116,10 @@ impl Seasoned {
         let seen = self.oracle.look(&root, look, false);
         let mut wrong = seen.wrong.clone();
         wrong.extend(seen.errors.first().map(|(kind, error)| format!("reading failed: {kind:?} {error}")));
+        let cached = Store::open(&root).unwrap().with_record_cache().histories().unwrap();
+        if format!("{cached:?}") != self.histories {
+            wrong.push("records come out of the record cache as something else".to_owned());
+        }
         let aside = self.project.outside().join("pack");
         if lose_pack {
             fs::rename(&self.pack, &aside).unwrap();

@@ -9,6 +9,7 @@ mod copies;
 mod enemy;
 mod flips;
 mod hostile;
+mod kept;
 mod local;
 mod mended;
 mod oracle;

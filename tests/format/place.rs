@@ -36,7 +36,7 @@ fn lay(root: &Path, folder: &str, record: &Record) {
 
 /// Versions, aliases, edits, and what is wrong with the rest, of `Model`.
 fn found(root: &Path) -> ([usize; 3], Vec<String>) {
-    let records = load(root, &"Model".parse().unwrap(), 2).unwrap();
+    let records = load(root, &"Model".parse().unwrap(), 2, None).unwrap();
     let why = records.damaged.into_iter().map(|damaged| damaged.why).collect();
     ([records.versions.len(), records.aliases.len(), records.edits.len()], why)
 }
@@ -67,10 +67,10 @@ fn a_record_in_the_folder_of_another_artifact_is_damage() {
     let why = "it lies in the folder of another artifact".to_owned();
     assert_eq!(found(dir.path()), ([1, 0, 0], vec![why; 3]));
     let names = |names: Vec<artstore::name::Name>| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
-    assert_eq!(names(artifacts(dir.path(), 2).unwrap()), ["Model"]);
-    let other = load(dir.path(), &"other".parse().unwrap(), 2).unwrap();
+    assert_eq!(names(artifacts(dir.path(), 2, None).unwrap()), ["Model"]);
+    let other = load(dir.path(), &"other".parse().unwrap(), 2, None).unwrap();
     assert!(other.versions.is_empty() && other.aliases.is_empty() && other.edits.is_empty() && other.damaged.is_empty());
-    let all = load_all(dir.path(), 2).unwrap();
+    let all = load_all(dir.path(), 2, None).unwrap();
     let of =
         |name: &str| all.iter().find(|(at, _)| at.as_str() == name).map(|(_, records)| (records.versions.len(), records.damaged.len()));
     assert_eq!((of("Model"), of("model"), of("other")), (Some((1, 0)), Some((0, 3)), None));
@@ -80,8 +80,8 @@ fn a_record_in_the_folder_of_another_artifact_is_damage() {
 fn a_folder_whose_name_is_none_of_an_artifact_is_a_stranger() {
     let dir = tempfile::tempdir().unwrap();
     lay(dir.path(), "a b/versions", &version("ab"));
-    assert!(load_all(dir.path(), 2).unwrap().is_empty());
-    assert!(artifacts(dir.path(), 2).unwrap().is_empty());
+    assert!(load_all(dir.path(), 2, None).unwrap().is_empty());
+    assert!(artifacts(dir.path(), 2, None).unwrap().is_empty());
 }
 
 #[test]
@@ -89,5 +89,5 @@ fn an_artifact_of_edits_alone_has_no_versions() {
     let dir = tempfile::tempdir().unwrap();
     lay(dir.path(), "Model/edits", &edited("Model"));
     assert_eq!(found(dir.path()), ([0, 0, 1], Vec::new()));
-    assert!(artifacts(dir.path(), 2).unwrap().is_empty());
+    assert!(artifacts(dir.path(), 2, None).unwrap().is_empty());
 }

@@ -75,6 +75,11 @@ impl Setup {
         }
     }
 
+    /// Opens the store for a command that only reads: records come from the record cache where it has them.
+    pub(crate) fn store_to_read(&self) -> Result<Store> {
+        Ok(self.store()?.with_record_cache())
+    }
+
     /// Returns where a new store would lie: where `--store` says, or `.artifacts` in `dir`, or here.
     pub(crate) fn new_store_root(&self, dir: Option<&Path>) -> Result<PathBuf> {
         let root = match (dir, &self.store) {

@@ -56,14 +56,14 @@ pub(crate) fn read(store: &Store) -> AllRecords {
 }
 
 pub(crate) fn load(store: &Store, findings: &mut Vec<Finding>) -> Vec<(Name, Records)> {
-    if let Ok(all) = read::load_all(store.root(), store.threads()) {
+    if let Ok(all) = read::load_all(store.root(), store.threads(), None) {
         return all;
     }
     // Something cannot be read; the artifacts that it is not of are not to suffer for it.
     let mut all = Vec::new();
     for dir in names(&store.root().join("refs")) {
         let Ok(name) = dir.parse::<Name>() else { continue };
-        match read::load(store.root(), &name, store.threads()) {
+        match read::load(store.root(), &name, store.threads(), None) {
             Ok(records) => all.push((name, records)),
             Err(error) => findings.push(Finding::unreadable(&format!("refs/{name}"), &error)),
         }

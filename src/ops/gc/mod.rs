@@ -188,7 +188,7 @@ impl Collector<'_> {
             if !outcome.condemned.is_empty() {
                 self.lift_for_newcomers(&session, roots, &branches, &before, &mut outcome)?;
             }
-            session.save_index();
+            session.save_caches();
             let data = scene.plan_delete_data(Grace::Kept);
             let meta = scene.plan_delete_meta(Grace::Kept, &data.delete);
             let is_due = !data.is_idle() || !meta.is_idle();
@@ -251,7 +251,7 @@ impl Collector<'_> {
             outcome.waiting.clear();
             self.delete(&session, &mut scene, Grace::Over, &mut outcome)?;
         }
-        session.save_index();
+        session.save_caches();
         Ok(outcome)
     }
 

@@ -146,7 +146,7 @@ pub(super) fn with_newcomers(store: &Store, mut roots: Roots, before: &HashSet<S
     if read::all_names(store.root())?.is_subset(before) {
         return Ok((roots, false));
     }
-    for (artifact, records) in read::load_all(store.root(), store.threads())? {
+    for (artifact, records) in read::load_all(store.root(), store.threads(), None)? {
         let stored = records.versions.iter().filter(|(id, _)| is_new(*id)).map(|(id, _)| *id);
         let edited = records.edits.iter().filter(|(id, edit)| is_new(*id) && !edit.delete).filter_map(|(_, edit)| edit.target);
         let named = records.aliases.iter().filter(|(id, _)| is_new(*id)).filter_map(|(_, alias)| alias.target);

@@ -236,7 +236,7 @@ pub(in crate::ops) fn conclude(
 ) -> Result<Option<PutOutcome>> {
     let (store, new_bytes) = (session.store(), content.stored_bytes);
     let Recorded::Version { id, unchanged } = record::record(session, context, options, content, origin)? else { return Ok(None) };
-    session.save_index();
+    session.save_caches();
 
     let history = store.history(&options.artifact)?;
     let version =

@@ -51,7 +51,7 @@ pub(super) fn select_chosen(store: &Store, context: &Context<'_>, chosen: &[(Nam
     };
     let (mut starts, mut runs) = (Vec::new(), BTreeSet::new());
     for (artifact, versions) in chosen {
-        let all = read::load(store.root(), artifact, store.threads())?;
+        let all = read::load(store.root(), artifact, store.threads(), None)?;
         let paths: HashMap<RecordId, StorePath> =
             all.versions.iter().map(|(id, record)| (*id, StorePath::of_record(&Record::Version(Box::new(record.clone())), *id))).collect();
         for version in versions {

@@ -32,7 +32,7 @@ pub(crate) struct LsTreeArgs {
 
 pub(crate) fn run(args: &LsTreeArgs, setup: &Setup) -> Result<Exit> {
     let path = parse_path(args.path.as_ref().map(|path| path.as_bytes()).unwrap_or_default())?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let manifest = manifest(&store, &args.tree)?;
     let mut out = setup.ui.out()?;
     let mut any = false;

@@ -19,7 +19,7 @@ pub(crate) struct RevParseArgs {
 
 pub(crate) fn run(args: &RevParseArgs, setup: &Setup) -> Result<Exit> {
     let reference = args.reference.parse()?;
-    let version = setup.store()?.resolve(&reference)?.version;
+    let version = setup.store_to_read()?.resolve(&reference)?.version;
     let digest = version.record.manifest;
     let mut out = setup.ui.out()?;
     if out.json {

@@ -18,7 +18,7 @@ pub(crate) struct ShowRefArgs {
 
 pub(crate) fn run(args: &ShowRefArgs, setup: &Setup) -> Result<Exit> {
     let name = args.name.as_deref().map(str::parse).transpose()?;
-    let refs = show_ref(&setup.store()?, name.as_ref())?;
+    let refs = show_ref(&setup.store_to_read()?, name.as_ref())?;
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&refs)?;

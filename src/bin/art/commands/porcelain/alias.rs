@@ -96,7 +96,7 @@ fn told(change: &AliasChange) -> String {
 
 fn ls(setup: &Setup, name: Option<&str>) -> Result<Exit> {
     let name = name.map(str::parse).transpose()?;
-    let store: Store = setup.store()?;
+    let store: Store = setup.store_to_read()?;
     let aliases = alias::list(&store, name.as_ref())?;
     let mut out = setup.ui.out()?;
     if out.json {

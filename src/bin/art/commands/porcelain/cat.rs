@@ -24,7 +24,7 @@ pub(crate) struct CatArgs {
 
 pub(crate) fn run(args: &CatArgs, setup: &Setup) -> Result<Exit> {
     let reference = args.reference.parse()?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let mut out = setup.ui.out()?;
     cat(&store, &reference, args.path.as_bytes(), &mut out)?;
     out.done()?;

@@ -25,7 +25,7 @@ pub(crate) struct DuArgs {
 
 pub(crate) fn run(args: &DuArgs, setup: &Setup) -> Result<Exit> {
     let targets = args.what.iter().map(|text| target(text)).collect::<artstore::Result<_>>()?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let outcome = du(&store, &setup.context()?, &DuOptions { targets })?;
     let mut out = setup.ui.out()?;
     if out.json {

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &ExportArgs, setup: &Setup) -> Result<Exit> {
                 .into());
         }
     };
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let found = store.resolve(&args.reference)?;
     let (options, context) = (ExportOptions { format, prefixes }, setup.context()?);
     let version = &found.version;

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &FindArgs, setup: &Setup) -> Result<Exit> {
     let sort: Vec<SortKey> = args.sort.iter().map(|key| key.parse()).collect::<artstore::Result<_>>()?;
     let columns = columns(&query, &sort);
     let options = FindOptions { query, sort, limit: args.limit, deleted: args.deleted };
-    let found = find(&setup.store()?, &setup.context()?, &options)?;
+    let found = find(&setup.store_to_read()?, &setup.context()?, &options)?;
     warn(setup, &found);
     let mut out = setup.ui.out()?;
     if out.json {

@@ -30,7 +30,7 @@ pub(crate) struct LogArgs {
 
 pub(crate) fn run(args: &LogArgs, setup: &Setup) -> Result<Exit> {
     let artifact: Name = args.name.parse()?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let whole = log_artifact(&store, &artifact)?;
     if args.artifact {
         return log_whole(&whole, setup);

@@ -35,14 +35,14 @@ pub(crate) struct LsArgs {
 
 pub(crate) fn run(args: &LsArgs, setup: &Setup) -> Result<Exit> {
     match (&args.what, &args.path) {
-        (None, _) => artifacts(setup, &setup.store()?),
+        (None, _) => artifacts(setup, &setup.store_to_read()?),
         (Some(what), None) if !what.contains([':', '@', '~']) => {
             let name: Name = what.parse()?;
-            versions(setup, &setup.store()?, &name)
+            versions(setup, &setup.store_to_read()?, &name)
         }
         (Some(what), path) => {
             let reference: Ref = what.parse()?;
-            entries(setup, &setup.store()?, &reference, path.as_ref().map(|path| path.as_bytes()))
+            entries(setup, &setup.store_to_read()?, &reference, path.as_ref().map(|path| path.as_bytes()))
         }
     }?;
     Ok(Exit::Done)

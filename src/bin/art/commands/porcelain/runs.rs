@@ -36,7 +36,7 @@ pub(crate) struct RunsArgs {
 pub(crate) fn run(args: &RunsArgs, setup: &Setup) -> Result<Exit> {
     let project: Option<Name> = args.project.as_deref().map(str::parse).transpose()?;
     let job_type: Option<Name> = args.job_type.as_deref().map(str::parse).transpose()?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let mut found = list(&store, setup.context()?.threads)?;
     warn_of_damaged(setup, &found.damaged);
     found.runs.retain(|run| {

@@ -42,11 +42,11 @@ pub(crate) fn run(args: &ShowArgs, setup: &Setup) -> Result<Exit> {
     match &args.artifact {
         Some(artifact) => {
             let artifact = artifact.parse()?;
-            tell(&show_artifact(&setup.store()?, &artifact)?, &artifact_lines, setup)
+            tell(&show_artifact(&setup.store_to_read()?, &artifact)?, &artifact_lines, setup)
         }
         None => {
             let reference = args.reference.as_deref().unwrap_or_default().parse()?;
-            let store = setup.store()?;
+            let store = setup.store_to_read()?;
             let version = show(&store, &reference)?;
             // A copy may hold the records alone.
             let references = match references(&store, &version) {

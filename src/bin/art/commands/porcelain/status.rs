@@ -35,7 +35,7 @@ pub(crate) struct StatusArgs {
 
 pub(crate) fn run(args: &StatusArgs, setup: &Setup) -> Result<Exit> {
     let options = options(args)?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     if let Some(artifact) = &options.artifact
         && !store.artifacts()?.contains(artifact)
     {

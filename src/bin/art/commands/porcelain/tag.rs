@@ -105,7 +105,7 @@ fn tags_now(outcome: &EditOutcome) -> String {
 
 fn ls(setup: &Setup, name: Option<&str>) -> Result<Exit> {
     let name = name.map(str::parse).transpose()?;
-    let tags = tag::list(&setup.store()?, name.as_ref())?;
+    let tags = tag::list(&setup.store_to_read()?, name.as_ref())?;
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&tags)?;

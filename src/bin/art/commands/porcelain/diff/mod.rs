@@ -73,7 +73,7 @@ pub(crate) struct DiffArgs {
 
 pub(crate) fn run(args: &DiffArgs, setup: &Setup) -> Result<Exit> {
     let left: Ref = args.left.parse()?;
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let (mut outcome, mut contents) = match &args.file[..] {
         [reference, path] => {
             let right: Ref = text(reference)?.parse()?;

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &LineageArgs, setup: &Setup) -> Result<Exit> {
         _ => Direction::Both,
     };
     let options = LineageOptions { direction, depth: args.depth };
-    let outcome = lineage(&setup.store()?, &setup.context()?, &args.named, &options)?;
+    let outcome = lineage(&setup.store_to_read()?, &setup.context()?, &args.named, &options)?;
     warn_of_damaged(setup, &outcome.damaged);
     warn_of_cycles(setup, &outcome);
     let start = label::Label::of(&outcome.nodes[outcome.start]).name();

@@ -11,7 +11,7 @@ use crate::setup::Setup;
 use crate::ui::show::{size, time};
 
 pub(super) fn run(typed: &str, setup: &Setup) -> Result<Exit> {
-    let store = setup.store()?;
+    let store = setup.store_to_read()?;
     let details = show(&store, typed, setup.context()?.threads)?;
     let mut out = setup.ui.out()?;
     if out.json {
