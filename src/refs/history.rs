@@ -3,17 +3,23 @@
 //! A function of the set of records alone, so that every copy with the same files shows the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 
 use super::edits::{self, Seen};
+use super::parallel;
 use super::read::{DamagedRecord, Records};
+use crate::error::Result;
 use crate::format::record::{EditRecord, Metadata, Time, VersionRecord};
 use crate::id::{PageId, RecordId};
 use crate::name::{Alias, Name, Tag};
 
 /// Digits of a version's id that tell versions of one number apart.
 const SUFFIX_DIGITS: usize = 4;
+
+/// From so many versions on, a millisecond or two of work, several threads add them up.
+const SHARED_VERSIONS: usize = 1000;
 
 /// The history of one artifact.
 #[derive(Clone, Debug)]
@@ -117,6 +123,17 @@ impl History {
         label(&mut versions, &edits);
         let about = edits::about(&edits);
         History { artifact, versions, aliases, damaged: records.damaged, edits, about }
+    }
+
+    /// Adds up the records of many artifacts, in their order: of many records on so many threads.
+    pub fn all(records: Vec<(Name, Records)>, threads: usize) -> Result<Vec<History>> {
+        let is_much = records.iter().map(|(_, records)| records.versions.len()).sum::<usize>() >= SHARED_VERSIONS;
+        let records: Vec<_> = records.into_iter().map(|some| Mutex::new(Some(some))).collect();
+        let add_up = |some: &Mutex<Option<(Name, Records)>>| {
+            let some = some.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Ok(some.map(|(name, records)| History::new(name, records)))
+        };
+        Ok(parallel::map(&records, 1, if is_much { threads } else { 1 }, add_up)?.into_iter().flatten().collect())
     }
 
     /// Returns the artifact's type: that of its first version.

@@ -217,10 +217,7 @@ impl Store {
 
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
-        Ok(read::load_all(&self.root, self.threads, self.record_cache())?
-            .into_iter()
-            .map(|(name, records)| History::new(name, records))
-            .collect())
+        History::all(read::load_all(&self.root, self.threads, self.record_cache())?, self.threads)
     }
 
     /// Reads the runs, by the time of their start, on so many threads.
