@@ -27,7 +27,14 @@ impl Tally {
         counts.injected += 1;
         match outcome {
             Ok(()) => counts.survived += 1,
-            Err(why) => counts.failures.push(format!("{}: {why}", what())),
+            Err(why) => {
+                let failure = format!("{}: {why}", what());
+                // A sweep may be stopped before its end.
+                if counts.failures.len() < SHOWN_MAX {
+                    eprintln!("  harm: {failure}");
+                }
+                counts.failures.push(failure);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod driver;
 
 mod known;
 mod rules;
+mod union;
 mod world;
 
 use proptest::prelude::*;
@@ -62,4 +63,12 @@ fn copies_that_are_merged_and_collected_lose_nothing() {
     }) {
         panic!("{error}");
     }
+}
+
+#[test]
+fn union_is_commutative_associative_and_idempotent_for_what_users_see() {
+    let count = if slow_tests() { 100_000 } else { 100 };
+    let first = std::env::var("ART_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("seeds from {first}, {count} histories");
+    union::try_all(first, count);
 }
