@@ -143,6 +143,16 @@ fn references_are_left_out_with_a_warning_and_names_that_are_no_text_are_told_of
 }
 
 #[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let env = project();
+    for format in ["tar", "tar.zst", "zip"] {
+        let shell = format!("{{ \"$0\" export data --format {format} -o -; echo $? >&2; }} | head -c 10 > /dev/null");
+        let ran = env.run(env.command("sh").args(["-c", &shell, env!("CARGO_BIN_EXE_art")]));
+        assert_eq!(ran.stderr, "0\n", "{format}");
+    }
+}
+
+#[test]
 fn nothing_is_exported_of_what_is_damaged() {
     let env = project();
     for pack in files(&env.store().join("packs")) {
@@ -157,6 +167,7 @@ fn nothing_is_exported_of_what_is_damaged() {
         assert!(!env.project().join(format!("data-v0.{format}")).exists());
         let piped = env.art(["export", "data", "--format", format, "-o", "-"]);
         assert_eq!(piped.code, Some(5), "{format}");
+        assert!(piped.stderr.starts_with("error: "), "{piped:?}");
         if format == "zip" {
             assert!(!piped.stdout.windows(4).any(|bytes| bytes == b"PK\x05\x06"), "it ends as if it were whole");
         }

@@ -110,6 +110,7 @@ pub fn export(
         let written = write(store, context, found, options, &mut sink, &mut outcome);
         outcome.archive_bytes = sink.len;
         match written {
+            Ok(()) if failed.get() => Err(out.error(io::ErrorKind::BrokenPipe.into())),
             Ok(()) => Ok(Some(outcome)),
             Err(WriteError::Other(error)) => Err(error),
             Err(WriteError::Output(error)) => Err(out.error(error)),
@@ -217,8 +218,9 @@ struct Sink<'s, 'o> {
 
 impl Write for Sink<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The error was told once. A writer of zip ends its archive when it is dropped, and prints that it cannot.
         if self.cut.get() || self.failed.get() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Ok(bytes.len());
         }
         let count = self.out.write(bytes).inspect_err(|e| self.failed.set(e.kind() != io::ErrorKind::Interrupted))?;
         self.len += count as u64;
