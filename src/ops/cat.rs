@@ -12,6 +12,7 @@ use crate::name::Ref;
 use crate::quote::quote;
 use crate::store::Store;
 
+use super::absent;
 use super::blocks::BlockReader;
 use super::entry::entry_at;
 use super::restore::reference::Target;
@@ -31,7 +32,10 @@ pub fn cat(store: &Store, reference: &Ref, path: &[u8], out: &mut dyn Write) -> 
             .hint(format!("`art ls {name} PATH` lists what is in it")));
     };
     match &entry.kind {
-        EntryKind::File(body) => write_file(store, &entry.path, body, out),
+        EntryKind::File(body) => write_file(store, &entry.path, body, out).map_err(|error| match store.resolve(reference) {
+            Ok(found) => absent::told(store, &found.version, "read", error),
+            Err(_) => error,
+        }),
         EntryKind::Symlink(target) => Err(Error::refused(format!("cannot cat {}: it is a symlink to {}", quote(&path), quote(&target.0)))
             .hint("name the file that it points to")),
         EntryKind::EmptyDir => Ok(()),

@@ -1,4 +1,5 @@
 //! What a user can do with a store: one operation a file, `XOptions` in, `XOutcome` out.
+pub mod absent;
 pub mod alias;
 mod blocks;
 pub mod cat;

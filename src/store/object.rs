@@ -103,7 +103,7 @@ impl Store {
         let torn: Vec<String> =
             torn.iter().map(|(pack, why)| format!("; pack {} is not whole: {why}", quote(pack.short(16).as_bytes()))).collect();
         Error::damaged(format!("{what} {} is not in this copy of the store{}", quote(&id.as_bytes()[..16]), torn.concat()))
-            .hint("the version is incomplete here: copy the missing packs from another copy of the store; `art fsck` lists what is missing")
+            .hint("`art pull DIR` brings what is missing from another copy of the store, as copying its `packs/` does; `art fsck` lists it")
     }
 
     /// Reads and checks a page of a kind.

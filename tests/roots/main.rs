@@ -12,4 +12,5 @@ mod repo;
 mod attributes;
 mod branches;
 mod clean;
+mod split_clone;
 mod trees;

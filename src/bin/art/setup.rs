@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artstore::format::record::Time;
 use artstore::lock::Wait;
+use artstore::ops::absent::has_no_data;
 use artstore::ops::init::{InitOptions, init};
 use artstore::ops::repair;
 use artstore::run_id::RunId;
@@ -49,6 +50,15 @@ impl Setup {
     /// The same for who mends it, whatever of it is left.
     pub(crate) fn store_to_repair(&self) -> Result<Store> {
         Ok(repair::open(&self.store_root()?, self.ui.progress())?.with_threads(threads()?))
+    }
+
+    /// Says of a store that has versions and no data that it is so, and how data comes.
+    pub(crate) fn warn_without_data(&self, store: &Store) {
+        if has_no_data(store).unwrap_or(false) {
+            self.ui.warn(
+                "there are no data packs here, as in a clone of a repo that commits records: `art pull DIR` brings them from another copy",
+            );
+        }
     }
 
     fn store_root(&self) -> Result<PathBuf> {

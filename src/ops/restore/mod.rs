@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Entry, EntryKind};
 use crate::format::path::{EntryPath, link_stays_inside};
 use crate::lock;
+use crate::ops::absent;
 use crate::ops::origins::note_restore;
 use crate::ops::put::stat_cache::Reader;
 use crate::quote::{quote, quote_path};
@@ -90,6 +91,10 @@ pub fn default_dest(version: &Version) -> PathBuf {
 /// A new DEST is filled beside itself and renamed; into one that is there each file is renamed
 /// into place. Every chunk is checked against its hash before it is written.
 pub fn restore(store: &Store, context: &Context<'_>, found: &Resolved, dest: &Path, options: &RestoreOptions) -> Result<RestoreOutcome> {
+    restore_into(store, context, found, dest, options).map_err(|error| absent::told(store, &found.version, "restore", error))
+}
+
+fn restore_into(store: &Store, context: &Context<'_>, found: &Resolved, dest: &Path, options: &RestoreOptions) -> Result<RestoreOutcome> {
     check_dest(store, dest, options)?;
     let restore = Restore { store, context, found, options };
     restore.check_prefixes()?;

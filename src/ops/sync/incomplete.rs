@@ -70,11 +70,20 @@ pub(super) fn are_whole(store: &Store, context: &Context<'_>, records: &[Vec<u8>
 
 /// Counts the chunks and pages that can be reached, and that no pack here holds.
 pub(super) fn lacks(store: &Store, context: &Context<'_>, starts: &[Start]) -> Result<(u64, u64)> {
+    lacks_on(store, context.threads, starts)
+}
+
+/// Counts the same of one version.
+pub(in crate::ops) fn lacks_of(store: &Store, version: &Version) -> Result<(u64, u64)> {
+    lacks_on(store, store.threads(), &starts_of(version))
+}
+
+fn lacks_on(store: &Store, threads: usize, starts: &[Start]) -> Result<(u64, u64)> {
     let index = store.index(PackClass::Data)?;
     index.refresh()?;
     store.index(PackClass::Meta)?.refresh()?;
     let chunks = AtomicU64::new(0);
-    let unread = Reach::new(store, context.threads).visit(starts, &|reached| {
+    let unread = Reach::new(store, threads).visit(starts, &|reached| {
         let missing = reached.chunks.iter().filter(|run| index.find_any(run.chunk.as_bytes()).is_none()).count();
         chunks.fetch_add(missing as u64, Ordering::Relaxed);
     })?;

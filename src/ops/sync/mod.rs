@@ -31,6 +31,7 @@ use dir::Dir;
 use held::hold_back;
 pub use incomplete::IncompleteVersion;
 use incomplete::incomplete;
+pub(in crate::ops) use incomplete::lacks_of;
 pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
 use plan::{Listing, PACKS};
 use side::{Files, Hash, SelectedRecord, Side, Wanted, restless, store_at};

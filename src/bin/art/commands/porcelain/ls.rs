@@ -51,6 +51,7 @@ pub(crate) fn run(args: &LsArgs, setup: &Setup) -> Result<Exit> {
 fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
     let listing = ls::artifacts(store)?;
     warn_of_damaged(setup, &listing.damaged);
+    setup.warn_without_data(store);
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&listing.rows)?;
@@ -80,6 +81,7 @@ fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
 fn versions(setup: &Setup, store: &Store, artifact: &Name) -> Result<()> {
     let listing = ls::versions(store, artifact)?;
     warn_of_damaged(setup, &listing.damaged);
+    setup.warn_without_data(store);
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&listing.rows)?;

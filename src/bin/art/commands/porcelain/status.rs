@@ -44,6 +44,7 @@ pub(crate) fn run(args: &StatusArgs, setup: &Setup) -> Result<Exit> {
             .into());
     }
     let outcome = status(&store, &setup.context()?, &options)?;
+    setup.warn_without_data(&store);
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&json!({ "same": outcome.is_same(), "places": outcome.places }))?;
