@@ -129,6 +129,13 @@ impl GitMode {
     }
 }
 
+/// Whether a store lies in a linked worktree and has data there that git does not commit: it goes with
+/// the worktree.
+pub fn goes_with_worktree(root: &Path) -> bool {
+    let is_linked = |guard: &Guard| guard.repo.git_dir.join("commondir").exists();
+    Guard::of(root).is_some_and(|guard| guard.mode != GitMode::All && is_linked(&guard))
+}
+
 /// Whether the `.git` in a folder is a guard, and no repo.
 pub(crate) fn is_guarded(dir: &Path) -> bool {
     // `git init` would make a repo of it.

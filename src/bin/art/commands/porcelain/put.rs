@@ -9,6 +9,7 @@ use artstore::Error;
 use artstore::format::path::EntryPath;
 use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, put};
 use artstore::quote::quote;
+use artstore::store::guard::goes_with_worktree;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -110,6 +111,11 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
         out.line(told(&outcome))?;
     }
     out.done()?;
+    if goes_with_worktree(store.root()) {
+        setup.ui.warn(
+            "this is a linked worktree, and `git worktree remove` takes its data packs along: copy them first, with `cp -rn .artifacts/packs MAIN/.artifacts/`",
+        );
+    }
     Ok(Exit::Done)
 }
 
