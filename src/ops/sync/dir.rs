@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::incomplete::are_whole;
-use super::side::{Files, Hash, Put, Selection, Sent, Side, Take, Wanted, read_short};
-use super::{gather, part};
+use super::side::{Content, Files, Hash, Put, Selection, Sent, Side, Take, Wanted, read_short};
+use super::{IncompleteVersion, gather, incomplete, part};
 use crate::context::Context;
 use crate::durable::{CopyBy, Disk, Draft, FillError, settle_all};
 use crate::error::{Error, Result};
@@ -29,9 +29,6 @@ use crate::store::{Store, local};
 const BATCH: usize = 2048;
 /// Files that are copied at a time besides one a thread: they wait for the disk.
 pub(super) const WAITING: usize = 2;
-
-/// Fills a draft with a pack; returns the hash and the length of what came.
-type Fill<'f> = dyn FnMut(&mut Draft) -> Result<(blake3::Hash, u64), FillError> + 'f;
 
 /// A copy in a directory.
 pub(crate) struct Dir<'s> {
@@ -83,25 +80,15 @@ impl<'s> Dir<'s> {
         Ok(self.session.get_or_init(|| session))
     }
 
-    /// Takes a file from a stream; as [`Files::put`] does from a file.
-    pub(super) fn put_stream(&self, file: &StoreFile, source: &mut dyn Read) -> Result<()> {
-        let len_max = file.path.class().len_max();
-        match file.path.class().pack().zip(file.path.pack_id()) {
-            Some((class, id)) => self.put_pack(class, id, file, &mut |draft| draft.fill_from(source, len_max)),
-            None => self.put_record(file, source),
-        }
-    }
-
-    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, fill: &mut Fill<'_>) -> Result<()> {
-        let put = self.place_pack(class, id, file, fill)?;
-        lock(&self.done).push((file.path.clone(), put));
-        Ok(())
-    }
-
-    fn place_pack(&self, class: PackClass, id: PackId, file: &StoreFile, fill: &mut Fill<'_>) -> Result<Put> {
+    fn put_pack(&self, class: PackClass, id: PackId, file: &StoreFile, content: Content<'_>) -> Result<Put> {
         let session = self.session()?;
         let mut draft = session.disk().draft()?;
-        let (hash, len) = match fill(&mut draft) {
+        let len_max = file.path.class().len_max();
+        let filled = match content {
+            Content::File(source) => draft.fill_from_file(&source, len_max, self.copy_by),
+            Content::Stream(source) => draft.fill_from(source, len_max),
+        };
+        let (hash, len) = match filled {
             Ok(filled) => filled,
             Err(FillError::Source(e)) => return Ok(Put::Refused(format!("it cannot be read: {e}"))),
             Err(FillError::TooLong) => return Ok(Put::Refused("it is longer than a pack may be".to_owned())),
@@ -161,13 +148,17 @@ impl<'s> Dir<'s> {
         Ok(())
     }
 
-    pub(super) fn open(&self, path: &StorePath) -> Sent {
-        let opened = match lock(&self.made).get(path) {
+    /// Opens a file of this copy, or one that was made to be read.
+    pub(super) fn open(&self, path: &StorePath) -> io::Result<File> {
+        match lock(&self.made).get(path) {
             Some(made) => made.reopen(),
             None => open_regular(&self.store.root().join(path.as_path())),
-        };
-        match opened {
-            Ok(file) => Sent::File(file),
+        }
+    }
+
+    fn read(&self, path: &StorePath) -> Sent<'static> {
+        match self.open(path) {
+            Ok(file) => Sent::Content(Content::File(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Sent::Gone,
             Err(e) => Sent::Unreadable(e.to_string()),
         }
@@ -214,7 +205,7 @@ impl Files for Dir<'_> {
             for _ in 0..(self.context.threads + WAITING).min(files.len()) {
                 scope.spawn(|| {
                     while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if let Err(error) = take(file, self.open(&file.path)) {
+                        if let Err(error) = take(file, self.read(&file.path)) {
                             next.store(files.len(), Ordering::Relaxed);
                             lock(&failed).get_or_insert(error);
                         }
@@ -225,12 +216,11 @@ impl Files for Dir<'_> {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn put(&self, file: &StoreFile, source: File) -> Result<()> {
-        let len_max = file.path.class().len_max();
-        match file.path.class().pack().zip(file.path.pack_id()) {
-            Some((class, id)) => self.put_pack(class, id, file, &mut |draft| draft.fill_from_file(&source, len_max, self.copy_by)),
-            None => self.put_record(file, source),
-        }
+    fn put(&self, file: &StoreFile, content: Content<'_>) -> Result<()> {
+        let Some((class, id)) = file.path.class().pack().zip(file.path.pack_id()) else { return self.put_record(file, content) };
+        let put = self.put_pack(class, id, file, content)?;
+        lock(&self.done).push((file.path.clone(), put));
+        Ok(())
     }
 
     fn flush(&self) -> Result<Vec<(StorePath, Put)>> {
@@ -269,6 +259,10 @@ impl Side for Dir<'_> {
         let wanted: Vec<PathBuf> = packs.iter().map(|path| path.as_path().to_owned()).collect();
         let unneeded = gc::dispensable(self.store, self.context, &wanted, records)?;
         Ok(packs.iter().filter(|path| unneeded.contains(path.as_path())).cloned().collect())
+    }
+
+    fn incomplete(&self, records: &[StorePath]) -> Result<Vec<IncompleteVersion>> {
+        incomplete::incomplete(self.store, self.context, records)
     }
 }
 

@@ -30,11 +30,10 @@ use crate::store::{Need, STORE_DIR, Store};
 use dir::Dir;
 use held::hold_back;
 pub use incomplete::IncompleteVersion;
-use incomplete::incomplete;
 pub(in crate::ops) use incomplete::lacks_of;
 pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
 use plan::{Listing, PACKS};
-use side::{Files, Hash, SelectedRecord, Side, Wanted, restless, store_at};
+use side::{Hash, SelectedRecord, Side, Wanted, restless, store_at};
 use transfer::{Transfer, transfer};
 
 /// How often packs may vanish from a copy while it is read.
@@ -91,7 +90,7 @@ pub fn sync(store: &Store, context: &Context<'_>, other: &OtherCopy, options: &S
             }
             there_store.check_features(Need::Write)?;
             let there = Dir::new(&there_store, dir, context, CopyBy::Pieces);
-            Run { here: &here, there: &there, here_store: store, there_store: Some(&there_store), context, options }.run()
+            Run { here: &here, there: &there, context, options }.run()
         }
     }
 }
@@ -112,7 +111,7 @@ pub fn clone(context: &Context<'_>, other: &OtherCopy, root: &Path, options: &In
     let store = Store::open(root)?;
     let (here, there) = (Dir::new(&store, root, context, CopyBy::Kernel), Dir::new(&there_store, dir, context, CopyBy::Pieces));
     let options = SyncOptions { direction: Direction::Pull, ..SyncOptions::default() };
-    Run { here: &here, there: &there, here_store: &store, there_store: Some(&there_store), context, options: &options }.run()
+    Run { here: &here, there: &there, context, options: &options }.run()
 }
 
 /// Opens the store in a directory, or makes one there.
@@ -143,8 +142,6 @@ fn is_empty_dir(dir: &Path) -> bool {
 struct Run<'r> {
     here: &'r Dir<'r>,
     there: &'r dyn Side,
-    here_store: &'r Store,
-    there_store: Option<&'r Store>,
     context: &'r Context<'r>,
     options: &'r SyncOptions,
 }
@@ -171,18 +168,15 @@ impl Run<'_> {
             (direction, false) => vec![(direction, self.part(direction)?)],
         };
         for (direction, way) in &ways {
-            let (from, store) = match direction {
-                Direction::Push => (Files::name(self.here), self.there_store.unwrap_or(self.here_store)),
-                _ => (self.there.name(), self.here_store),
-            };
+            let (from, to) = self.sides(*direction);
             let moved = Moved::of(&way.arrived, way.withheld);
             outcome.held_back.extend(Moved::of(&way.held, 0).versions);
             for (path, message) in &way.refused {
-                outcome.damaged.push(DamagedFile { path: path.to_string(), from: from.clone(), message: message.clone() });
+                outcome.damaged.push(DamagedFile { path: path.to_string(), from: from.name(), message: message.clone() });
             }
             let records: Vec<StorePath> = way.arrived.iter().map(|file| file.path.clone()).filter(is_version).collect();
             if !self.options.dry_run && !records.is_empty() {
-                outcome.incomplete.extend(incomplete(store, self.context, &records)?);
+                outcome.incomplete.extend(to.incomplete(&records)?);
             }
             match direction {
                 Direction::Push => outcome.pushed = Some(moved),

@@ -85,8 +85,8 @@ impl Listing {
 pub(super) fn read_all(side: &dyn Files, files: &[StoreFile]) -> Result<Vec<Vec<u8>>> {
     let read = Mutex::new(BTreeSet::new());
     side.send(files, &|file, sent| {
-        if let Sent::File(source) = sent {
-            let bytes = read_short(source, &file.path).map_err(|e| Error::io("read", file.path.as_path(), e))?;
+        if let Sent::Content(content) = sent {
+            let bytes = read_short(content, &file.path).map_err(|e| Error::io("read", file.path.as_path(), e))?;
             if file.path.check(&bytes).is_ok() {
                 read.lock().unwrap_or_else(PoisonError::into_inner).insert(bytes);
             }

@@ -1,7 +1,8 @@
 //! What one of two copies of a store is asked when files go between them.
 //!
 //! `Files` is all that storage must do: list, read, write what is absent, and make it durable. `Side` adds what needs
-//! someone who knows stores at the other end. A directory (`dir`) is both.
+//! someone who knows stores at the other end. A directory (`dir`) is both, and so is a store on another computer
+//! (`remote`).
 
 use std::fs::File;
 use std::io::Read;
@@ -12,6 +13,8 @@ use crate::format::pack::PackClass;
 use crate::id::HASH_LEN;
 use crate::quote::quote;
 use crate::store::files::{FileClass, StoreFile, StorePath};
+
+use super::IncompleteVersion;
 
 /// The hash of a chunk or page.
 pub(crate) type Hash = [u8; HASH_LEN];
@@ -32,7 +35,7 @@ pub(crate) trait Files: Sync {
     fn send(&self, files: &[StoreFile], take: &Take<'_>) -> Result<()>;
 
     /// Takes a file that this copy lacks. It counts once [`Files::flush`] has told so.
-    fn put(&self, file: &StoreFile, source: File) -> Result<()>;
+    fn put(&self, file: &StoreFile, content: Content<'_>) -> Result<()>;
 
     /// Makes durable what was put since the last time, and tells what became of each.
     fn flush(&self) -> Result<Vec<(StorePath, Put)>>;
@@ -56,17 +59,36 @@ pub(crate) trait Side: Files {
     /// Of packs that another copy has condemned and removed, returns those which nothing here needs,
     /// by the evidence of `gc`; `records` are the condemn and lift records of that copy.
     fn dispensable(&self, packs: &[StorePath], records: &[Vec<u8>]) -> Result<Vec<StorePath>>;
+
+    /// Of versions whose records have come, returns those that lack something here.
+    fn incomplete(&self, records: &[StorePath]) -> Result<Vec<IncompleteVersion>>;
 }
 
 /// Receives files that are read.
-pub(crate) type Take<'t> = dyn Fn(&StoreFile, Sent) -> Result<()> + Sync + 't;
+pub(crate) type Take<'t> = dyn Fn(&StoreFile, Sent<'_>) -> Result<()> + Sync + 't;
 
 /// A file that is read.
-pub(crate) enum Sent {
-    File(File),
+pub(crate) enum Sent<'s> {
+    Content(Content<'s>),
     /// It has gone since it was listed.
     Gone,
     Unreadable(String),
+}
+
+/// The bytes of a file.
+pub(crate) enum Content<'c> {
+    /// A file of this computer, at its start: what knows how may copy it without reading it.
+    File(File),
+    Stream(&'c mut dyn Read),
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Content::File(file) => file.read(into),
+            Content::Stream(stream) => stream.read(into),
+        }
+    }
 }
 
 /// What became of a file.

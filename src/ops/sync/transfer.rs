@@ -30,7 +30,7 @@ pub(super) fn transfer(from: &dyn Files, to: &dyn Files, files: &[StoreFile], co
         let (gone, unreadable) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         from.send(&some, &|file, sent| {
             match sent {
-                Sent::File(source) => to.put(file, source)?,
+                Sent::Content(content) => to.put(file, content)?,
                 Sent::Gone => gone.lock().unwrap_or_else(PoisonError::into_inner).push(file.path.clone()),
                 Sent::Unreadable(why) => {
                     let told = (file.path.clone(), format!("it cannot be read: {why}"));

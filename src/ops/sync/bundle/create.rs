@@ -1,7 +1,7 @@
 //! Writes a bundle: its list, and then file after file, each hashed on the way.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::TRIES;
 use super::super::dir::Dir;
 use super::super::outcome::Moved;
-use super::super::side::{Sent, restless};
+use super::super::side::restless;
 use super::BaseVersion;
 use super::plan::{Plan, plan};
 use crate::context::Context;
@@ -150,9 +150,9 @@ impl Pipe {
             damaged(what, file.path.as_str(), why).hint("`art repair` mends it from another copy; no bundle was made")
         };
         let mut source = match here.open(&file.path) {
-            Sent::File(source) => source,
-            Sent::Gone => return Ok(None),
-            Sent::Unreadable(why) => return Err(wrong(&format!("it cannot be read: {why}"))),
+            Ok(source) => source,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(wrong(&format!("it cannot be read: {e}"))),
         };
         let Some((class, id)) = file.path.class().pack().zip(file.path.pack_id()) else {
             let bytes = super::super::side::read_short(source, &file.path).map_err(|e| Error::io("read", file.path.as_path(), e))?;

@@ -7,7 +7,7 @@ use super::super::dir::{Dir, WAITING};
 use super::super::incomplete::incomplete;
 use super::super::outcome::{Moved, SyncOutcome};
 use super::super::plan::Listing;
-use super::super::side::{Files, Put, SelectedRecord};
+use super::super::side::{Content, Files, Put, SelectedRecord};
 use super::super::{is_version, records};
 use super::reader::{Bundle, read_whole};
 use super::{BaseState, BaseVersion, states};
@@ -101,12 +101,12 @@ fn take_all(here: &Dir<'_>, context: &Context<'_>, bundle: &mut Bundle, wanted: 
             let hash = match file.path.pack_id() {
                 // What has another hash is refused.
                 Some(id) => {
-                    here.put_stream(file, source)?;
+                    here.put(file, Content::Stream(source))?;
                     *id.as_bytes()
                 }
                 None => {
                     let bytes = read_whole(&name, source)?;
-                    here.put_stream(file, &mut &bytes[..])?;
+                    here.put(file, Content::Stream(&mut &bytes[..]))?;
                     blake3::hash(&bytes).into()
                 }
             };
