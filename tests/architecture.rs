@@ -159,7 +159,15 @@ fn files_stay_short_enough_to_read() {
 fn files_that_the_documents_name_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
-    for doc in ["README.md", "docs/architecture.md", "docs/durability.md", "docs/performance.md", "docs/format.md", "docs/cli.md"] {
+    for doc in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/durability.md",
+        "docs/performance.md",
+        "docs/format.md",
+        "docs/cli.md",
+        "docs/protocol.md",
+    ] {
         let text = fs::read_to_string(root.join(doc)).unwrap();
         for name in text.split('`').skip(1).step_by(2) {
             let is_path = ["src/", "tests/", "benches/", "docs/"].iter().any(|top| name.starts_with(top));

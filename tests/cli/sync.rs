@@ -57,7 +57,7 @@ fn what_cannot_be_synced_with_is_refused() {
     );
     assert_eq!(
         env.art(["sync", "."]).failed(2),
-        "error: cannot sync with '.': it is this very store\nhint: name the directory of another copy\n"
+        "error: cannot sync with '.': it is this very store\nhint: name the place of another copy\n"
     );
     env.art(["sync", "--init", "new"]).done();
     assert_eq!(env.art(["--store", "new", "ls", "--json"]).json().as_array().map(Vec::len), Some(1));

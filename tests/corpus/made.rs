@@ -23,6 +23,7 @@ type Seeds = Vec<(&'static str, Vec<u8>)>;
 pub(crate) fn all() -> Vec<(&'static str, Seeds)> {
     vec![
         ("bundle", bundles()),
+        ("wire", frames()),
         ("trailer", trailers()),
         ("block_header", block_headers()),
         ("table", tables()),
@@ -78,6 +79,62 @@ fn bundles() -> Seeds {
         ("good-files", of(&BundleList { bases: vec![base(3), base(4)], files })),
         ("bad-order", of(&BundleList { bases: vec![base(4), base(3)], files: vec![] })),
         ("bad-short", of(&BundleList::default())[..100].to_vec()),
+    ]
+}
+
+/// Messages as `docs/protocol.md` has them.
+fn frames() -> Seeds {
+    let frame = |kind: u8, payload: &[u8]| [&[kind], &(payload.len() as u32).to_le_bytes()[..], payload].concat();
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let some = |value: Vec<u8>| [vec![1], value].concat();
+    let list = |rows: &[Vec<u8>]| [(rows.len() as u64).to_le_bytes().to_vec(), rows.concat()].concat();
+    let pack = |byte: u8| format!("packs/ab/ab{}", format!("{byte:02}").repeat(31));
+    let (version, number) = ("refs/m/versions/4.0123456789abcdef", 7u64.to_le_bytes().to_vec());
+    let short = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat();
+    let rows = [[vec![0, 0], text(&pack(1)), number.clone()].concat(), [vec![12, 0], text("2"), number.clone()].concat()];
+    let named = [[vec![0, 0], text(version), number.clone()].concat()];
+    let questions = [
+        frame(1, &[1]),
+        frame(16, &[0, 3, 7]),
+        frame(17, &[]),
+        frame(18, &[]),
+        frame(19, &[list(&[text("m:best"), text("n")]), vec![1]].concat()),
+        frame(20, &[0]),
+        frame(21, &[1]),
+        frame(22, &[]),
+        frame(23, &[]),
+        frame(32, &list(&named)),
+        frame(33, &[&[1][..], &[5; 64]].concat()),
+        frame(35, &[short(b"{}\n"), short(b"")].concat()),
+        frame(4, &[]),
+    ];
+    let fate = |kind: u32, more: Vec<u8>| [kind.to_le_bytes().to_vec(), text(version), more].concat();
+    let answers = [
+        frame(2, &[text("artstore 1"), list(&[text("write-condemn")]), some(text("l123"))].concat()),
+        frame(3, &[vec![5], text("it is damaged"), list(&[text("a cause")]), some(text("a hint"))].concat()),
+        frame(34, &[0, 1, 1]),
+        frame(36, &list(&[[text(version), number.clone(), some(text(version))].concat()])),
+        frame(37, &list(&[fate(0, vec![]), fate(1, vec![]), fate(2, text("it is not"))])),
+        frame(38, &list(&[[text("m"), text("v4"), vec![9; 32], number.clone(), number.clone()].concat()])),
+    ];
+    let files = [
+        frame(48, &[text(&pack(1)), number].concat()),
+        frame(49, b"seven b"),
+        frame(50, &[]),
+        frame(51, b"it has become shorter"),
+        frame(52, &[short(version.as_bytes()), short(b"{}\n")].concat()),
+        frame(53, &[text(version), some(text("permission denied"))].concat()),
+        frame(53, &[text(version), vec![0]].concat()),
+    ];
+    vec![
+        ("good-questions", questions.concat()),
+        ("good-answers", answers.concat()),
+        ("good-files", files.concat()),
+        ("bad-shared", frame(32, &list(&rows))),
+        ("bad-outside", frame(53, &[text("../x"), vec![0]].concat())),
+        ("bad-long", [&[49][..], &u32::MAX.to_le_bytes(), b"x"].concat()),
+        ("bad-kind", frame(99, &[])),
+        ("bad-short", frame(33, &[0; 32])),
     ]
 }
 

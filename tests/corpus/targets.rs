@@ -30,8 +30,9 @@ use artstore::uri;
 pub(crate) type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name, which is that of its fuzzer and of its folder of seeds.
-pub(crate) const TARGETS: [(&str, Target); 13] = [
+pub(crate) const TARGETS: [(&str, Target); 14] = [
     ("bundle", bundle),
+    ("wire", wire),
     ("trailer", trailer),
     ("block_header", block_header),
     ("table", table),
@@ -54,6 +55,12 @@ pub(crate) const TARGETS: [(&str, Target); 13] = [
 pub(crate) fn run(name: &str, data: &[u8]) -> bool {
     let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target of this name");
     target(data)
+}
+
+/// What another computer says: each frame has one form.
+fn wire(data: &[u8]) -> bool {
+    let again = artstore::ops::sync::wire::read_back(data);
+    again.inspect(|again| assert_eq!(again, data)).is_some()
 }
 
 /// The header and the trailer of a pack, of the length that the trailer states.

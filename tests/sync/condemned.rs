@@ -27,7 +27,7 @@ fn pack_count(project: &Project) -> usize {
 }
 
 #[test]
-fn what_was_removed_does_not_come_back_from_a_copy_that_learns_of_it() {
+pub(crate) fn what_was_removed_does_not_come_back_from_a_copy_that_learns_of_it() {
     for from_a in [true, false] {
         let (a, b) = two_equal();
         remove_v0(&a);
@@ -52,7 +52,7 @@ fn what_was_removed_does_not_come_back_from_a_copy_that_learns_of_it() {
 }
 
 #[test]
-fn a_removed_pack_that_another_copy_has_in_use_comes_back_with_the_version() {
+pub(crate) fn a_removed_pack_that_another_copy_has_in_use_comes_back_with_the_version() {
     let (a, b) = two_equal();
     remove_v0(&a);
     b.write("d/own", noise(0, 500_000));
@@ -72,7 +72,7 @@ fn a_removed_pack_that_another_copy_has_in_use_comes_back_with_the_version() {
 }
 
 #[test]
-fn a_one_way_copy_from_one_that_knows_of_no_deletion_brings_all_back() {
+pub(crate) fn a_one_way_copy_from_one_that_knows_of_no_deletion_brings_all_back() {
     let (a, b) = two_equal();
     remove_v0(&a);
     // There v0 lives, and what lives there is not left out.
@@ -85,7 +85,7 @@ fn a_one_way_copy_from_one_that_knows_of_no_deletion_brings_all_back() {
 }
 
 #[test]
-fn a_part_that_lies_in_a_removed_pack_comes_in_a_new_one() {
+pub(crate) fn a_part_that_lies_in_a_removed_pack_comes_in_a_new_one() {
     let (a, b) = two_equal();
     remove_v0(&a);
     b.write("d/own", noise(0, 500_000));

@@ -1,11 +1,10 @@
 //! Killed at many moments and run again: at each moment every version that is there is whole.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Project, noise, slow_tests};
-use crate::{art_with, store_files};
+use crate::support::{Project, noise, run};
+use crate::{art_with, command_with, far, store_files};
 
 /// A store with packs of several sizes and many records.
 fn large() -> Project {
@@ -17,10 +16,6 @@ fn large() -> Project {
     project
 }
 
-fn other_args<'a>(command: &'a str, other: &'a Path) -> [&'a str; 2] {
-    [command, other.to_str().unwrap()]
-}
-
 /// Kills a command after ever longer times, checks each time, and ends with one that is left alone.
 fn kill_and_resume(command: &str) {
     let source = large();
@@ -29,13 +24,13 @@ fn kill_and_resume(command: &str) {
     let whole = Project::new();
     art_with(&source, "push", &whole.root(), &[]).ok();
     let usual = started.elapsed();
-    let tries = if slow_tests() { 200 } else { 25 };
+    let tries = far::way().tries(25, 200) as u32;
     for seed in 0..tries {
         let dest = Project::new();
         let (at, other) = if command == "push" { (&source, dest.root()) } else { (&dest, source.root()) };
         // Two kills one after the other, then to the end.
         for step in 1..=2u32 {
-            let mut child = at.command(other_args(command, &other)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = command_with(at, command, &other, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(usual.mul_f64(f64::from(seed * 2 + step) / f64::from(tries * 2)).min(Duration::from_secs(2)));
             let _ = child.kill();
             child.wait().unwrap();
@@ -50,20 +45,20 @@ fn kill_and_resume(command: &str) {
 }
 
 #[test]
-fn a_push_that_was_killed_leaves_whole_versions_and_goes_on() {
+pub(crate) fn a_push_that_was_killed_leaves_whole_versions_and_goes_on() {
     kill_and_resume("push");
 }
 
 #[test]
-fn a_clone_that_was_killed_leaves_whole_versions_and_a_pull_goes_on() {
+pub(crate) fn a_clone_that_was_killed_leaves_whole_versions_and_a_pull_goes_on() {
     let source = large();
     let all = store_files(&source.store());
-    let tries = if slow_tests() { 100 } else { 12 };
+    let tries = far::way().tries(12, 100);
     for step in 1..=tries {
         let dest = Project::bare();
         let root = source.root();
-        let args = ["clone", root.to_str().unwrap(), "."];
-        let mut child = dest.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let clone = || command_with(&dest, "clone", &root, &["."]);
+        let mut child = clone().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(step * 240 / tries));
         let _ = child.kill();
         child.wait().unwrap();
@@ -72,7 +67,7 @@ fn a_clone_that_was_killed_leaves_whole_versions_and_a_pull_goes_on() {
             art_with(&dest, "pull", &root, &[]).ok();
         } else {
             // Nothing but directories and rules for git.
-            dest.art(args).ok();
+            run(&mut clone()).ok();
         }
         assert!(store_files(&dest.store()) == all, "step {step}");
         dest.art(["fsck"]).ok();
@@ -80,6 +75,6 @@ fn a_clone_that_was_killed_leaves_whole_versions_and_a_pull_goes_on() {
 }
 
 #[test]
-fn a_pull_that_was_killed_leaves_whole_versions_and_goes_on() {
+pub(crate) fn a_pull_that_was_killed_leaves_whole_versions_and_goes_on() {
     kill_and_resume("pull");
 }

@@ -1,10 +1,12 @@
 //! `sync`, `push` and `pull`: what two copies hold afterwards, beside what the tools that people copy
-//! with make of them; stopped, damaged, and beside `gc`. Bundles likewise.
+//! with make of them; stopped, damaged, and beside `gc`. Bundles likewise. In directories, and (`far`) on
+//! what stands for another computer.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bundle;
 mod condemned;
+mod far;
 mod killed;
 mod part;
 #[path = "../support/mod.rs"]
@@ -14,8 +16,9 @@ mod union;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use support::{Project, Ran, files, noise};
+use support::{Project, Ran, files, noise, run};
 
 /// Two projects whose stores have some history in common, and each one of its own.
 fn two() -> (Project, Project) {
@@ -58,7 +61,15 @@ fn store_files(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Runs `art COMMAND OTHER ARGS…` in a project.
 fn art_with(project: &Project, command: &str, other: &Path, args: &[&str]) -> Ran {
-    project.art([&[command, other.to_str().unwrap()], args].concat())
+    run(&mut command_with(project, command, other, args))
+}
+
+/// Prepares it; the other copy is reached as this test is to reach it.
+fn command_with(project: &Project, command: &str, other: &Path, args: &[&str]) -> Command {
+    let way = far::way();
+    let mut prepared = project.command([&[command, &way.place(other)], args].concat());
+    way.prepare(project, &mut prepared);
+    prepared
 }
 
 fn damage(path: &Path) {

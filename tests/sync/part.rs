@@ -27,7 +27,7 @@ fn versions(project: &Project, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn one_version_travels_with_all_it_needs_and_nothing_else() {
+pub(crate) fn one_version_travels_with_all_it_needs_and_nothing_else() {
     let (a, b) = (history(), Project::new());
     a.art(["put", "unrelated", "d"]).ok();
     art_with(&a, "push", &b.root(), &["data:v1"]).ok();
@@ -44,7 +44,7 @@ fn one_version_travels_with_all_it_needs_and_nothing_else() {
 }
 
 #[test]
-fn only_what_is_lacking_is_copied_out_of_a_pack_of_which_little_is_needed() {
+pub(crate) fn only_what_is_lacking_is_copied_out_of_a_pack_of_which_little_is_needed() {
     let (a, b) = (history(), Project::new());
     let merged = a.art(["gc", "--json"]).ok();
     assert_eq!(merged.code, Some(0));
@@ -57,7 +57,7 @@ fn only_what_is_lacking_is_copied_out_of_a_pack_of_which_little_is_needed() {
 }
 
 #[test]
-fn little_of_a_large_pack_goes_into_a_new_one_that_a_second_try_makes_again() {
+pub(crate) fn little_of_a_large_pack_goes_into_a_new_one_that_a_second_try_makes_again() {
     let (a, b) = (Project::new(), Project::new());
     for file in 0..20u64 {
         a.write(format!("all/{file}"), noise(file, 200_000));
@@ -76,7 +76,7 @@ fn little_of_a_large_pack_goes_into_a_new_one_that_a_second_try_makes_again() {
 }
 
 #[test]
-fn aliases_edits_and_runs_go_with_their_versions() {
+pub(crate) fn aliases_edits_and_runs_go_with_their_versions() {
     let (a, b) = (history(), Project::new());
     a.art(["alias", "set", "data:v0", "best", "first"]).ok();
     a.art(["alias", "set", "data:v2", "best"]).ok();
@@ -100,7 +100,7 @@ fn aliases_edits_and_runs_go_with_their_versions() {
 }
 
 #[test]
-fn a_deletion_travels_with_its_version_and_all_versions_can_be_named() {
+pub(crate) fn a_deletion_travels_with_its_version_and_all_versions_can_be_named() {
     let (a, b) = (history(), Project::new());
     art_with(&a, "push", &b.root(), &["data:v1"]).ok();
     a.art(["rm", "data:v1"]).ok();
@@ -113,7 +113,7 @@ fn a_deletion_travels_with_its_version_and_all_versions_can_be_named() {
 }
 
 #[test]
-fn edits_travel_with_their_metadata_and_merge() {
+pub(crate) fn edits_travel_with_their_metadata_and_merge() {
     let (a, b) = (history(), Project::new());
     let shown = |project: &Project, what: &[&str]| project.art([&["show", "--json"], what].concat()).ok().json();
     let large = |key: &str| serde_json::json!({ key: "0123456789abcdef".repeat(8_000) }).to_string();

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::support::{Project, files, noise};
-use crate::{art_with, copy, damage, store_files, two};
+use crate::{art_with, copy, damage, far, store_files, two};
 
 #[test]
-fn both_copies_hold_what_cp_both_ways_gives() {
+pub(crate) fn both_copies_hold_what_cp_both_ways_gives() {
     let (a, b) = two();
     let (by_cp_a, by_cp_b) = (a.outside().join("cp-a"), a.outside().join("cp-b"));
     copy(&a.store(), &by_cp_a);
@@ -27,7 +27,7 @@ fn both_copies_hold_what_cp_both_ways_gives() {
 }
 
 #[test]
-fn push_and_pull_go_one_way() {
+pub(crate) fn push_and_pull_go_one_way() {
     let (a, b) = two();
     let (before_a, before_b) = (store_files(&a.store()), store_files(&b.store()));
     art_with(&a, "push", &b.root(), &[]).ok();
@@ -40,7 +40,7 @@ fn push_and_pull_go_one_way() {
 }
 
 #[test]
-fn a_dry_run_tells_the_same_and_changes_nothing() {
+pub(crate) fn a_dry_run_tells_the_same_and_changes_nothing() {
     let (a, b) = two();
     let before = store_files(&b.store());
     let mut planned = art_with(&a, "push", &b.root(), &["--dry-run", "--json"]).ok().json();
@@ -50,7 +50,7 @@ fn a_dry_run_tells_the_same_and_changes_nothing() {
 }
 
 #[test]
-fn what_is_damaged_stays_and_the_rest_travels() {
+pub(crate) fn what_is_damaged_stays_and_the_rest_travels() {
     let (a, b) = two();
     let own = |path: &std::path::PathBuf| !b.store().join(path.strip_prefix(a.store()).unwrap()).exists();
     let pack = files(&a.store().join("packs")).into_iter().find(own).unwrap();
@@ -77,7 +77,7 @@ fn what_is_damaged_stays_and_the_rest_travels() {
 }
 
 #[test]
-fn a_file_that_was_cut_off_is_mended_from_the_copy_that_has_it_whole() {
+pub(crate) fn a_file_that_was_cut_off_is_mended_from_the_copy_that_has_it_whole() {
     for cut_at_a in [true, false] {
         let (a, b) = two();
         art_with(&a, "sync", &b.root(), &[]).ok();
@@ -97,7 +97,7 @@ fn a_file_that_was_cut_off_is_mended_from_the_copy_that_has_it_whole() {
 }
 
 #[test]
-fn a_file_that_is_no_record_of_its_place_is_not_taken() {
+pub(crate) fn a_file_that_is_no_record_of_its_place_is_not_taken() {
     let (a, b) = two();
     // An enemy's: their names are right, and what they say is not.
     let line = b"{\"kind\":\"alias\"}\n";
@@ -112,7 +112,7 @@ fn a_file_that_is_no_record_of_its_place_is_not_taken() {
 }
 
 #[test]
-fn a_copy_that_is_not_understood_is_left_alone() {
+pub(crate) fn a_copy_that_is_not_understood_is_left_alone() {
     let (a, b) = two();
     let before = store_files(&b.store());
     b.write(".artifacts/features/write-secret", "");
@@ -131,7 +131,7 @@ fn a_copy_that_is_not_understood_is_left_alone() {
 }
 
 #[test]
-fn a_store_is_not_synced_with_itself() {
+pub(crate) fn a_store_is_not_synced_with_itself() {
     let (a, _) = two();
     symlink(a.store(), a.path("link")).unwrap();
     for other in [a.root(), a.store(), a.path("link")] {
@@ -141,7 +141,7 @@ fn a_store_is_not_synced_with_itself() {
 }
 
 #[test]
-fn an_incomplete_version_travels_as_far_as_it_is_and_is_told() {
+pub(crate) fn an_incomplete_version_travels_as_far_as_it_is_and_is_told() {
     let (a, b) = (Project::new(), Project::new());
     a.write("d/big", noise(1, 600_000));
     a.put("d", &[]);
@@ -152,7 +152,7 @@ fn an_incomplete_version_travels_as_far_as_it_is_and_is_told() {
 }
 
 #[test]
-fn copies_that_write_at_the_same_time_lose_nothing() {
+pub(crate) fn copies_that_write_at_the_same_time_lose_nothing() {
     let (a, b) = two();
     std::thread::scope(|scope| {
         for project in [&a, &b] {
@@ -164,7 +164,11 @@ fn copies_that_write_at_the_same_time_lose_nothing() {
             });
         }
         for (one, other) in [(&a, &b), (&b, &a)] {
-            scope.spawn(move || (0..4).for_each(|_| drop(art_with(one, "sync", &other.root(), &[]).ok())));
+            let way = far::way();
+            scope.spawn(move || {
+                far::set_way(way);
+                (0..4).for_each(|_| drop(art_with(one, "sync", &other.root(), &[]).ok()));
+            });
         }
     });
     art_with(&a, "sync", &b.root(), &[]).ok();

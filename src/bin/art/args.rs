@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
+use crate::commands::plumbing::{
+    cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, serve_store, show_ref, verify_pack,
+};
 use crate::commands::porcelain::{
     alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune, pull,
     push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
@@ -24,7 +26,7 @@ pub(crate) struct CommandLine {
 
 const AFTER_HELP: &str = "\
 Plumbing, for scripts: rev-parse, hash-object, cat-object, ls-tree, show-ref, list-packs,
-verify-pack, count-objects.
+verify-pack, count-objects, serve-store.
 
 Exit codes: 0 done, 1 failed or the answer is no, 2 usage, 3 not found, 4 ambiguous, 5 damaged or
 incomplete store, 6 busy, 7 no space, 70 a bug.";
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     VerifyPack(verify_pack::VerifyPackArgs),
     #[command(hide = true)]
     CountObjects(count_objects::CountObjectsArgs),
+    #[command(hide = true)]
+    ServeStore(serve_store::ServeStoreArgs),
 }
 
 /// Parses the command line, or prints help or what is wrong and says how to exit.

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     No,
     /// It found damage and told so.
     Damaged,
+    /// It failed, and has told so where it was asked.
+    Failed(ErrorKind),
     /// A command that it ran ended so.
     Code(u8),
 }
@@ -42,6 +44,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => ExitCode::SUCCESS,
             Exit::No => ExitCode::from(code_of(ErrorKind::Failed)),
             Exit::Code(code) => ExitCode::from(code),
+            Exit::Failed(kind) => ExitCode::from(code_of(kind)),
             Exit::Damaged => ExitCode::from(code_of(ErrorKind::Damaged)),
         }
     }

@@ -1,7 +1,9 @@
 //! What commands start from: the global options, the store, and the context that the library asks
 //! for. The clock and the environment are read here and nowhere else.
 
+use std::ffi::OsStr;
 use std::num::NonZero;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use artstore::format::record::Time;
@@ -9,6 +11,7 @@ use artstore::lock::Wait;
 use artstore::ops::absent::has_no_data;
 use artstore::ops::init::{InitOptions, init};
 use artstore::ops::repair;
+use artstore::ops::sync::{OtherCopy, SshCommand};
 use artstore::run_id::RunId;
 use artstore::store::STORE_DIR;
 use artstore::{Context, Error, ErrorKind, Store};
@@ -98,6 +101,22 @@ impl Setup {
             (None, None) => Path::new(STORE_DIR).to_owned(),
         };
         Ok(std::path::absolute(&root).map_err(|e| Error::io("find", &root, e))?)
+    }
+
+    /// Takes the place of another copy, and how to get to one on another computer: ART_SSH names the ssh
+    /// of this one, to its shell, ART_REMOTE_ART the `art` of the other.
+    pub(crate) fn other_copy(&self, typed: &OsStr) -> Result<OtherCopy> {
+        let mut command = SshCommand::default();
+        if let Some(ssh) = std::env::var_os("ART_SSH").filter(|value| !value.is_empty()) {
+            let is_name = ssh.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(byte));
+            let mut line = ssh.clone();
+            line.push(" \"$@\"");
+            command.ssh = if is_name { vec![ssh] } else { vec!["sh".into(), "-c".into(), line, ssh] };
+        }
+        if let Some(art) = std::env::var("ART_REMOTE_ART").ok().filter(|value| !value.is_empty()) {
+            command.art = art;
+        }
+        Ok(OtherCopy::parse(typed, &command)?)
     }
 
     /// Returns the context for commands that record nothing about the repo.

@@ -1,7 +1,8 @@
 //! `art sync`, `art push`, `art pull`, `art clone`: the union of two copies of a store, by files.
 //!
 //! What travels is whole packs, and then records. Both copies are listed (`plan`), and what one lacks
-//! is moved class by class (`transfer`) between two sides (`side`), which are directories (`dir`). A part of a store is what some versions need (`part`, `gather`).
+//! is moved class by class (`transfer`) between two sides (`side`), which are directories (`dir`) or stores
+//! on other computers (`remote`). A part of a store is what some versions need (`part`, `gather`).
 //! "Copies" in `docs/durability.md` argues what an interruption leaves.
 
 pub mod bundle;
@@ -9,14 +10,19 @@ mod dir;
 mod gather;
 mod held;
 mod incomplete;
+mod location;
 mod outcome;
 mod part;
 mod plan;
+mod remote;
+mod serve;
 pub(crate) mod side;
+mod ssh;
 mod transfer;
+pub mod wire;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::context::Context;
 use crate::durable::CopyBy;
@@ -24,17 +30,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::pack::PackClass;
 use crate::name::Ref;
 use crate::ops::init::{InitOptions, init};
-use crate::quote::quote_path;
+use crate::quote::{quote, quote_path};
 use crate::store::files::{FileClass, StoreFile, StorePath};
 use crate::store::{Need, STORE_DIR, Store};
 use dir::Dir;
 use held::hold_back;
 pub use incomplete::IncompleteVersion;
 pub(in crate::ops) use incomplete::lacks_of;
+pub use location::OtherCopy;
 pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
 use plan::{Listing, PACKS};
+use serve::copy_name;
+pub use serve::serve;
 use side::{Hash, SelectedRecord, Side, Wanted, restless, store_at};
+pub use ssh::{SshCommand, SshCopy};
 use transfer::{Transfer, transfer};
+use wire::message::Hello;
 
 /// How often packs may vanish from a copy while it is read.
 const TRIES: usize = 8;
@@ -66,13 +77,6 @@ pub struct SyncOptions {
     pub init: bool,
 }
 
-/// Where another copy is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OtherCopy {
-    /// In a directory: a store, or a project with one.
-    Dir(PathBuf),
-}
-
 /// Makes two copies of a store equal, or brings one what the other has; a file that is there is
 /// never changed. Fails before anything is written if either is damaged, of a newer format, or
 /// needs what this program does not know.
@@ -85,14 +89,26 @@ pub fn sync(store: &Store, context: &Context<'_>, other: &OtherCopy, options: &S
         OtherCopy::Dir(dir) => {
             let there_store = open(dir, context, options)?;
             if here.is_same(&there_store) {
-                return Err(Error::usage(format!("cannot sync with {}: it is this very store", quote_path(dir)))
-                    .hint("name the directory of another copy"));
+                return Err(itself(&quote_path(dir)));
             }
             there_store.check_features(Need::Write)?;
             let there = Dir::new(&there_store, dir, context, CopyBy::Pieces);
             Run { here: &here, there: &there, context, options }.run()
         }
+        OtherCopy::Ssh(copy) => {
+            let hello = Hello { init: options.init && !options.dry_run };
+            copy.with(context, hello, |there| {
+                if there.copy.is_some() && there.copy == copy_name(store) {
+                    return Err(itself(&quote(copy.name.as_bytes())));
+                }
+                Run { here: &here, there, context, options }.run()
+            })
+        }
     }
+}
+
+fn itself(shown: &str) -> Error {
+    Error::usage(format!("cannot sync with {shown}: it is this very store")).hint("name the place of another copy")
 }
 
 /// Makes a store in the directory `root`, and brings it all that another copy has. Where the file system
@@ -100,18 +116,25 @@ pub fn sync(store: &Store, context: &Context<'_>, other: &OtherCopy, options: &S
 ///
 /// Cost: lists the other copy; reads and hashes what travels.
 pub fn clone(context: &Context<'_>, other: &OtherCopy, root: &Path, options: &InitOptions) -> Result<SyncOutcome> {
-    let OtherCopy::Dir(dir) = other;
-    let there_store = open(dir, context, &SyncOptions::default())?;
-    there_store.check_features(Need::Write)?;
     if root.join("format").exists() {
         return Err(Error::refused(format!("cannot clone to {}: there is a store", quote_path(root)))
             .hint("`art pull` brings a store what it lacks, as after a clone that was stopped"));
     }
-    init(root, options, context.progress)?;
-    let store = Store::open(root)?;
-    let (here, there) = (Dir::new(&store, root, context, CopyBy::Kernel), Dir::new(&there_store, dir, context, CopyBy::Pieces));
-    let options = SyncOptions { direction: Direction::Pull, ..SyncOptions::default() };
-    Run { here: &here, there: &there, context, options: &options }.run()
+    let pull_into = |there: &dyn Side| {
+        init(root, options, context.progress)?;
+        let store = Store::open(root)?;
+        let here = Dir::new(&store, root, context, CopyBy::Kernel);
+        let options = SyncOptions { direction: Direction::Pull, ..SyncOptions::default() };
+        Run { here: &here, there, context, options: &options }.run()
+    };
+    match other {
+        OtherCopy::Dir(dir) => {
+            let store = open(dir, context, &SyncOptions::default())?;
+            store.check_features(Need::Write)?;
+            pull_into(&Dir::new(&store, dir, context, CopyBy::Pieces))
+        }
+        OtherCopy::Ssh(copy) => copy.with(context, Hello::default(), |there| pull_into(there)),
+    }
 }
 
 /// Opens the store in a directory, or makes one there.
@@ -140,7 +163,7 @@ fn is_empty_dir(dir: &Path) -> bool {
 }
 
 struct Run<'r> {
-    here: &'r Dir<'r>,
+    here: &'r dyn Side,
     there: &'r dyn Side,
     context: &'r Context<'r>,
     options: &'r SyncOptions,

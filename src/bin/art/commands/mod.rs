@@ -7,7 +7,7 @@ use crate::args::Command;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 
-use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, show_ref, verify_pack};
+use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, serve_store, show_ref, verify_pack};
 use porcelain::{
     alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune, pull,
     push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
@@ -59,5 +59,6 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::ListPacks(args) => list_packs::run(&args, setup),
         Command::VerifyPack(args) => verify_pack::run(&args, setup),
         Command::CountObjects(args) => count_objects::run(&args, setup),
+        Command::ServeStore(args) => serve_store::run(&args, setup),
     }
 }

@@ -6,5 +6,6 @@ pub(crate) mod hash_object;
 pub(crate) mod list_packs;
 pub(crate) mod ls_tree;
 pub(crate) mod rev_parse;
+pub(crate) mod serve_store;
 pub(crate) mod show_ref;
 pub(crate) mod verify_pack;

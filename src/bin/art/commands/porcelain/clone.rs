@@ -1,11 +1,13 @@
 //! `art clone`
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use artstore::Error;
 use artstore::ops::init::InitOptions;
 use artstore::ops::sync::{OtherCopy, clone};
-use artstore::quote::quote_path;
+use artstore::quote::{quote, quote_path};
 use clap::Args;
 
 use super::init::GitArg;
@@ -17,11 +19,11 @@ use crate::setup::Setup;
 ///
 /// Each file is hashed on arrival. If it is stopped, `art pull` in DEST goes on.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  art clone /mnt/stick/project\n  art clone ../project ~/copy")]
+#[command(after_help = "Examples:\n  art clone /mnt/stick/project\n  art clone ../project ~/copy\n  art clone ssh://host/data/project")]
 pub(crate) struct CloneArgs {
-    /// The store to clone, or a project with one
-    #[arg(value_name = "DIR")]
-    source: PathBuf,
+    /// The store to clone, or a project with one; here, or at ssh://host/path
+    #[arg(value_name = "COPY")]
+    source: OsString,
     /// Where to make it, in DEST/.artifacts [default: a directory here with the name of the project]
     dest: Option<PathBuf>,
     /// What git commits: records and meta packs (split, the default), data packs too, or nothing
@@ -30,13 +32,15 @@ pub(crate) struct CloneArgs {
 }
 
 pub(crate) fn run(args: &CloneArgs, setup: &Setup) -> Result<Exit> {
-    let dest = match &args.dest {
-        Some(dest) => dest.clone(),
-        None => name_of_project(&args.source)?,
+    let source = setup.other_copy(&args.source)?;
+    let dest = match (&args.dest, &source) {
+        (Some(dest), _) => dest.clone(),
+        (None, OtherCopy::Dir(dir)) => name_of_project(dir)?,
+        (None, OtherCopy::Ssh(copy)) => name_in(&copy.path).ok_or_else(|| unnamed(&args.source))?,
     };
     let root = setup.new_store_root(Some(&dest))?;
     let options = InitOptions { git: args.git.map(GitArg::mode) };
-    let outcome = clone(&setup.context()?, &OtherCopy::Dir(args.source.clone()), &root, &options)?;
+    let outcome = clone(&setup.context()?, &source, &root, &options)?;
     finish(&outcome, setup, &|outcome| {
         let went = outcome.pulled.as_ref().filter(|moved| !moved.is_empty()).map_or("an empty store".to_owned(), what);
         vec![format!("cloned to {}  {went}", quote_path(&root))]
@@ -50,9 +54,14 @@ fn name_of_project(source: &Path) -> Result<PathBuf> {
             .because(error)
             .hint("see that the disk or share is mounted")
     })?;
-    let project = if real.ends_with(".artifacts") { real.parent().unwrap_or(&real) } else { &real };
-    match project.file_name() {
-        Some(name) => Ok(PathBuf::from(name)),
-        None => Err(Error::usage(format!("cannot name the copy of {}", quote_path(source))).hint("give a directory for it").into()),
-    }
+    Ok(name_in(&real).ok_or_else(|| unnamed(source.as_os_str()))?)
+}
+
+fn name_in(dir: &Path) -> Option<PathBuf> {
+    let project = if dir.ends_with(".artifacts") { dir.parent()? } else { dir };
+    project.file_name().filter(|name| *name != "..").map(PathBuf::from)
+}
+
+fn unnamed(source: &OsStr) -> Error {
+    Error::usage(format!("cannot name the copy of {}", quote(source.as_bytes()))).hint("give a directory for it")
 }

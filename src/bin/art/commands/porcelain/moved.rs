@@ -1,9 +1,9 @@
 //! What `sync`, `push` and `pull` share: their way to the other copy, and how they tell what went.
 
-use std::path::Path;
+use std::ffi::OsStr;
 
 use artstore::name::Ref;
-use artstore::ops::sync::{Direction, IncompleteVersion, Moved, OtherCopy, SyncOptions, SyncOutcome, sync};
+use artstore::ops::sync::{Direction, IncompleteVersion, Moved, SyncOptions, SyncOutcome, sync};
 use artstore::quote::{escape, quote};
 
 use crate::error::{Exit, Result};
@@ -16,7 +16,7 @@ const VERSIONS_TOLD: usize = 5;
 /// What the three commands were given.
 pub(super) struct Given<'a> {
     pub(super) direction: Direction,
-    pub(super) other: &'a Path,
+    pub(super) other: &'a OsStr,
     pub(super) versions: &'a [Ref],
     pub(super) all_versions: bool,
     pub(super) dry_run: bool,
@@ -32,8 +32,7 @@ pub(super) fn run(given: &Given<'_>, setup: &Setup) -> Result<Exit> {
         dry_run: given.dry_run,
         init: given.init,
     };
-    let other = OtherCopy::Dir(given.other.to_owned());
-    let outcome = sync(&store, &setup.context()?, &other, &options)?;
+    let outcome = sync(&store, &setup.context()?, &setup.other_copy(given.other)?, &options)?;
     finish(&outcome, setup, &|outcome| lines(outcome, given))
 }
 

@@ -1,6 +1,6 @@
 //! `art pull`
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use artstore::name::Ref;
 use artstore::ops::sync::Direction;
@@ -15,11 +15,11 @@ use crate::setup::Setup;
 /// REFs mean what they mean there. A version travels with what it needs, its aliases and edits, and the runs that
 /// made or used it. Only what is missing travels, each file is hashed on arrival; it can be stopped and run again.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  art pull /mnt/stick/project\n  art pull ../other model:best data:v3\n  art pull --all ../other data")]
+#[command(after_help = "Examples:\n  art pull host:project\n  art pull ../other model:best data:v3\n  art pull --all ../other data")]
 pub(crate) struct PullArgs {
-    /// The other copy: a store, or a project with one
-    #[arg(value_name = "DIR")]
-    other: PathBuf,
+    /// The other copy: a store, or a project with one; here, or at ssh://host/path
+    #[arg(value_name = "COPY")]
+    other: OsString,
     /// The versions that travel [default: the whole store]
     #[arg(value_name = "REF")]
     versions: Vec<Ref>,

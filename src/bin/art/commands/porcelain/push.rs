@@ -1,6 +1,6 @@
 //! `art push`
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use artstore::name::Ref;
 use artstore::ops::sync::Direction;
@@ -16,12 +16,12 @@ use crate::setup::Setup;
 /// Only what is missing travels, each file is hashed on arrival; it can be stopped and run again.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  art push /mnt/stick/project\n  art push --init /mnt/stick/project model:best\n  art push --all ../other data"
+    after_help = "Examples:\n  art push /mnt/stick/project\n  art push ssh://host/data/project\n  art push --init /mnt/stick/project model:best\n  art push --all ../other data"
 )]
 pub(crate) struct PushArgs {
-    /// The other copy: a store, or a project with one
-    #[arg(value_name = "DIR")]
-    other: PathBuf,
+    /// The other copy: a store, or a project with one; here, or at ssh://host/path
+    #[arg(value_name = "COPY")]
+    other: OsString,
     /// The versions that travel [default: the whole store]
     #[arg(value_name = "REF")]
     versions: Vec<Ref>,

@@ -1,6 +1,6 @@
 //! `art sync`
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use artstore::ops::sync::Direction;
 use clap::Args;
@@ -12,13 +12,13 @@ use crate::setup::Setup;
 /// Bring this store and another copy of it to the same state, both ways
 ///
 /// Only what is missing travels, packs before records, and each file is hashed on arrival; nothing
-/// that is there is changed. It can be stopped and run again. DIR is a store, or a project with one.
+/// that is there is changed. It can be stopped and run again.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  art sync /mnt/stick/project\n  art sync --dry-run ../other")]
+#[command(after_help = "Examples:\n  art sync /mnt/stick/project\n  art sync ssh://me@host/data/project\n  art sync --dry-run ../other")]
 pub(crate) struct SyncArgs {
-    /// The other copy
-    #[arg(value_name = "DIR")]
-    other: PathBuf,
+    /// The other copy: a store, or a project with one; here, or at ssh://host/path
+    #[arg(value_name = "COPY")]
+    other: OsString,
     /// Make a store at the other end if there is none
     #[arg(long)]
     init: bool,
