@@ -53,7 +53,7 @@ fn what_cannot_be_synced_with_is_refused() {
     let env = two();
     assert_eq!(
         env.art(["sync", "nowhere"]).failed(3),
-        "error: cannot find a store at 'nowhere'\nhint: `--init` makes one there; see that the disk or share is mounted\n"
+        "error: cannot find a store at 'nowhere'\nhint: see that the path is right and the disk or share is mounted; `art push --init` makes a store\n"
     );
     assert_eq!(
         env.art(["sync", "."]).failed(2),

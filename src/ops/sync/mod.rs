@@ -153,7 +153,7 @@ fn open(dir: &Path, context: &Context<'_>, options: &SyncOptions) -> Result<Stor
     }
     if is_missing {
         return Err(Error::not_found(format!("cannot find a store at {}", quote_path(dir)))
-            .hint("`--init` makes one there; see that the disk or share is mounted"));
+            .hint("see that the path is right and the disk or share is mounted; `art push --init` makes a store"));
     }
     Err(error)
 }

@@ -17,7 +17,7 @@ fn what_the_far_side_says_keeps_its_kind_and_hint() {
     assert_eq!(
         art_with(&a, "push", &a.path("none"), &[]).fails(3),
         format!(
-            "error: host:{0}: cannot find a store at '{0}'\nhint: `--init` makes one there; see that the disk or share is mounted\n",
+            "error: host:{0}: cannot find a store at '{0}'\nhint: see that the path is right and the disk or share is mounted; `art push --init` makes a store\n",
             a.path("none").display()
         )
     );
