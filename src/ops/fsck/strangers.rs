@@ -45,9 +45,9 @@ fn is_known(parts: &[&[u8]]) -> bool {
         // A directory may stand elsewhere, behind a symlink.
         [b"packs" | b"meta" | b"refs" | b"runs" | b"gc" | b"features" | b"local" | b"quarantine"] => true,
         [b"features", _] => true,
-        [b"packs" | b"meta", fan, name] => is_pack(fan, name),
         // What keeps `git clean` away, and what it keeps safe.
         [b"packs", b".git" | b"keep", ..] | [b".git", ..] => true,
+        [b"packs" | b"meta", fan, name] => is_pack(fan, name),
         [b"refs", _, b"versions" | b"edits", name] | [b"refs", _, b"aliases", _, name] | [b"runs", _, name] => is_record(name),
         [b"gc", name] => name.len() == HASH16 && name.iter().all(u8::is_ascii_hexdigit),
         _ => false,
@@ -75,6 +75,10 @@ mod tests {
             ["format", ".gitignore", "features/x", &pack, "refs/d/versions/0.0123456789abcdef", "refs/d/aliases/best/3.0123456789abcdef"]
         {
             assert!(known(good), "{good}");
+        }
+        let kept = format!("packs/keep/ab{}", "0".repeat(62));
+        for guard in ["packs/.git/HEAD", ".git/HEAD", "packs/keep/0.0123456789abcdef", &kept] {
+            assert!(known(guard), "{guard}");
         }
         let misplaced = format!("packs/cd/ab{}", "0".repeat(62));
         for bad in ["x", "packs/x", &misplaced, "refs/d/versions/x", "refs/d/0.0123456789abcdef", "refs/d/versions/0.0123456789abcdef.tmp"]

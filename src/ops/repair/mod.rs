@@ -115,6 +115,7 @@ pub struct Lost {
 pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
     if !root.join(FORMAT_FILE).exists() && GitMode::of_guard(root).is_some() {
         init(root, &InitOptions::default(), progress)?;
+        progress.warn("the store had been cleaned away: what was guarded, and all that it keeps, is in its place again");
     }
     Store::open(root)
 }
