@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -31,11 +31,17 @@ fn two_branches() -> Project {
 
 #[track_caller]
 fn git(project: &Project, args: &str) -> Ran {
-    let identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"];
-    run(&mut project.program("git", identity.into_iter().chain(args.split(' ')))).ok()
+    git_in(project, &project.root(), args)
 }
 
-fn commit(project: &Project) {
+/// Runs git in a working tree of the project's repo.
+#[track_caller]
+pub(crate) fn git_in(project: &Project, dir: &Path, args: &str) -> Ran {
+    let identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"];
+    run(project.program("git", identity.into_iter().chain(args.split(' '))).current_dir(dir)).ok()
+}
+
+pub(crate) fn commit(project: &Project) {
     git(project, "add --all .artifacts");
     git(project, "commit --quiet --allow-empty -m state");
 }
@@ -45,14 +51,14 @@ fn switch(project: &Project, branch: &str) {
     git(project, &format!("switch --quiet {branch}"));
 }
 
-fn put(project: &Project, number: u64) {
+pub(crate) fn put(project: &Project, number: u64) {
     write_version(project, number);
     project.art(["put", "data", "d"]).ok();
 }
 
 /// Asserts that the version with a label is what was stored.
 #[track_caller]
-fn holds(project: &Project, label: &str, number: u64) {
+pub(crate) fn holds(project: &Project, label: &str, number: u64) {
     write_version(project, number);
     project.art(["verify", &format!("data:{label}"), "d"]).ok();
     project.art(["get", &format!("data:{label}"), "out"]).ok();

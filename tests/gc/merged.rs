@@ -2,10 +2,11 @@
 //! `git merge`, or a copy, brings both together without a conflict.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::support::{Project, Ran, files, run, tree};
-use crate::{gc, len, packs, union, write_version};
+use crate::branches::{commit, git_in as git, holds, put};
+use crate::support::{Project, files};
+use crate::{gc, len, packs, union};
 
 /// A project whose repo commits data packs, with `v0` on `main`.
 fn committed() -> Project {
@@ -15,31 +16,6 @@ fn committed() -> Project {
     put(&project, 0);
     commit(&project);
     project
-}
-
-#[track_caller]
-fn git(project: &Project, dir: &Path, args: &str) -> Ran {
-    let identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@localhost"];
-    run(project.program("git", identity.into_iter().chain(args.split(' '))).current_dir(dir)).ok()
-}
-
-fn commit(project: &Project) {
-    git(project, &project.root(), "add --all .artifacts");
-    git(project, &project.root(), "commit --quiet --allow-empty -m state");
-}
-
-fn put(project: &Project, number: u64) {
-    write_version(project, number);
-    project.art(["put", "data", "d"]).ok();
-}
-
-/// Asserts that a version is what was stored as a number.
-#[track_caller]
-fn holds(project: &Project, label: &str, number: u64) {
-    write_version(project, number);
-    project.art(["get", &format!("data:{label}"), "out"]).ok();
-    assert_eq!(tree(&project.path("out")), tree(&project.path("d")));
-    project.remove("out");
 }
 
 /// On branch `side` a version is stored that shares most of v0.
