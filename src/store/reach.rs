@@ -77,6 +77,11 @@ impl Start {
     pub fn metadata(page: PageId) -> Start {
         Start { page, kind: PageType::Metadata }
     }
+
+    /// Begins at all that a version names: its manifest, and pages of metadata.
+    pub fn of_version(manifest: PageId, metadata: impl IntoIterator<Item = PageId>) -> impl Iterator<Item = Start> {
+        std::iter::once(Start::manifest(manifest)).chain(metadata.into_iter().map(Start::metadata))
+    }
 }
 
 impl<'s> Reach<'s> {

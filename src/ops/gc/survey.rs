@@ -195,7 +195,7 @@ impl Survey {
 }
 
 fn starts_of(version: &RootVersion) -> impl Iterator<Item = Start> + '_ {
-    std::iter::once(Start::manifest(version.manifest)).chain(version.metadata_pages.iter().copied().map(Start::metadata))
+    Start::of_version(version.manifest, version.metadata_pages.iter().copied())
 }
 
 fn dead_page(reached: &Reached<'_>, data: &Ground, meta: &Ground) -> DeadPage {

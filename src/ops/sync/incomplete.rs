@@ -91,13 +91,11 @@ fn lacks_on(store: &Store, threads: usize, starts: &[Start]) -> Result<(u64, u64
 }
 
 fn starts_of(version: &Version) -> Vec<Start> {
-    let metadata = version.metadata.iter().flat_map(|layer| layer.pages.iter().copied().map(Start::metadata));
-    std::iter::once(Start::manifest(version.record.manifest)).chain(metadata).collect()
+    Start::of_version(version.record.manifest, version.metadata.iter().flat_map(|layer| layer.pages.iter().copied())).collect()
 }
 
 /// Returns what a version's record names; of what is none, nothing.
 fn starts_in(bytes: &[u8]) -> Vec<Start> {
     let Ok(Record::Version(record)) = Record::decode(bytes) else { return Vec::new() };
-    let metadata = record.metadata_pages.iter().copied().map(Start::metadata);
-    std::iter::once(Start::manifest(record.manifest)).chain(metadata).collect()
+    Start::of_version(record.manifest, record.metadata_pages).collect()
 }

@@ -56,8 +56,7 @@ pub(super) fn select_chosen(store: &Store, context: &Context<'_>, chosen: &[(Nam
             all.versions.iter().map(|(id, record)| (*id, StorePath::of_record(&Record::Version(Box::new(record.clone())), *id))).collect();
         for version in versions {
             add(&paths[&version.id], None);
-            starts.push(Start::manifest(version.record.manifest));
-            starts.extend(version.record.metadata_pages.iter().copied().map(Start::metadata));
+            starts.extend(Start::of_version(version.record.manifest, version.record.metadata_pages.iter().copied()));
             runs.extend(version.record.run);
         }
         for (id, edit) in all.edits.iter().filter(|(_, edit)| about == About::All || edit.target.is_none_or(|target| ids.contains(&target)))
