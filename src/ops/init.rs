@@ -97,6 +97,9 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     let guard = Guard::of(root);
     if let Some(guard) = &guard {
         let gone = guard.tend(&local, progress)?;
+        if guard.stands() && !guard.is_excluded()? {
+            guard.exclude()?;
+        }
         let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         guard.put_back(&disk.keeping(guard.keep()), gone)?;
     }

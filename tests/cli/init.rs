@@ -100,3 +100,19 @@ fn versions_record_the_state_of_the_repo() {
     env.write("x", "4");
     assert_eq!(git(&env)["dirty"], true);
 }
+
+#[test]
+fn lines_that_are_gone_from_the_exclude_file_of_the_repo_are_written_again() {
+    let env = Env::bare();
+    env.git(["init", "-q"]);
+    env.art(["init"]).done();
+    let exclude = env.project().join(".git/info/exclude");
+    let lines = fs::read_to_string(&exclude).unwrap();
+    fs::write(&exclude, "mine\n").unwrap();
+    env.art(["init"]).done();
+    let again = fs::read_to_string(&exclude).unwrap();
+    let ours = |text: &str| text.lines().filter(|line| line.contains(".artifacts")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(again.starts_with("mine\n") && ours(&again) == ours(&lines), "{again}");
+    env.art(["init"]).done();
+    assert_eq!(fs::read_to_string(&exclude).unwrap(), again);
+}

@@ -15,13 +15,8 @@ const TITLE: &[u8] = b"# Of `art`: data that git does not have.";
 pub(super) fn exclude(repo: &Around, wanted: &[&Path], others: &[&Path]) -> Result<()> {
     let dir = repo.common.join("info");
     let path = dir.join("exclude");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(Error::io("read", &path, e)),
-    };
-    let patterns = |folders: &[&Path]| folders.iter().map(|folder| pattern(&repo.store.join(folder))).collect::<Vec<_>>();
-    let (wanted, others) = (patterns(wanted), patterns(others));
+    let text = read(&path)?;
+    let (wanted, others) = (patterns(repo, wanted), patterns(repo, others));
     let lines = || text.split(|&b| b == b'\n');
     let is_other = |line: &[u8]| others.iter().any(|other| other == line);
     if lines().any(is_other) {
@@ -41,6 +36,24 @@ pub(super) fn exclude(repo: &Around, wanted: &[&Path], others: &[&Path]) -> Resu
     missing.iter().for_each(|pattern| more.extend([pattern, &b"\n"[..]].concat()));
     let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
     file.write_all(&more).map_err(|e| Error::io("write", &path, e))
+}
+
+/// Whether a repo has a line for each of some folders.
+pub(super) fn has_all(repo: &Around, wanted: &[&Path]) -> Result<bool> {
+    let text = read(&repo.common.join("info/exclude"))?;
+    Ok(patterns(repo, wanted).iter().all(|pattern| text.split(|&b| b == b'\n').any(|line| line == pattern)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    match fs::read(path) {
+        Ok(text) => Ok(text),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
+fn patterns(repo: &Around, folders: &[&Path]) -> Vec<Vec<u8>> {
+    folders.iter().map(|folder| pattern(&repo.store.join(folder))).collect()
 }
 
 /// Makes the pattern of a folder, relative to the top of the working tree.

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use crate::durable::{Disk, Keep};
 use crate::error::{Error, Result};
 use crate::store::quarantine::QUARANTINE;
-use exclude::exclude;
 pub(crate) use kept::Kept;
 
 /// Which part of a store git commits.
@@ -171,6 +170,21 @@ impl Guard {
         is_guarded(&self.root.join(self.mode.place()))
     }
 
+    /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
+    pub(crate) fn is_excluded(&self) -> Result<bool> {
+        exclude::has_all(&self.repo, &self.excluded())
+    }
+
+    /// Sees to those lines.
+    pub(crate) fn exclude(&self) -> Result<()> {
+        let others: Vec<&Path> = GitMode::ALL.map(GitMode::place).into_iter().filter(|other| *other != self.mode.place()).collect();
+        exclude::exclude(&self.repo, &self.excluded(), &others)
+    }
+
+    fn excluded(&self) -> [&Path; 3] {
+        [self.mode.place(), Path::new("local"), Path::new(QUARANTINE)]
+    }
+
     /// Makes the guard, durably, and takes away one of another mode: in a folder that git commits it
     /// would be in the way.
     pub(crate) fn make(&self, disk: &Disk) -> Result<()> {
@@ -189,9 +203,7 @@ impl Guard {
             // A repo of its own.
             return Ok(());
         }
-        let place = self.mode.place();
-        let others: Vec<&Path> = GitMode::ALL.map(GitMode::place).into_iter().filter(|other| *other != place).collect();
-        exclude(&self.repo, &[place, Path::new("local"), Path::new(QUARANTINE)], &others)?;
+        self.exclude()?;
         disk.make_dir(&dir.join("objects"))?;
         disk.make_dir(&dir.join("refs"))?;
         write(disk, &dir.join("HEAD"), GUARD_HEAD)
