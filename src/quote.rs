@@ -44,6 +44,19 @@ pub fn quote_path(path: &Path) -> String {
     quote(path.as_os_str().as_bytes())
 }
 
+/// Quotes for a shell.
+pub fn for_shell(bytes: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for byte in bytes {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
 /// Percent-escapes what is not printable ASCII, and `%`, so that the bytes can be had back exactly.
 pub fn percent(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
@@ -67,5 +80,10 @@ mod tests {
         assert_eq!(escape("x\u{202e}gpj".as_bytes()), "x\\u{202e}gpj");
         assert_eq!(quote(b"it"), "'it'");
         assert_eq!(percent(b"a\xff%\n"), "a%FF%25%0A");
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_a_shell() {
+        assert_eq!(for_shell(b"a b'$(x)"), br"'a b'\''$(x)'");
     }
 }

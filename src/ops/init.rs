@@ -42,7 +42,7 @@ pub struct InitOutcome {
 
 /// What git must not do to the store's files, over whatever rules the repo has.
 // `!working-tree-encoding`, because git does not take that attribute unset with a `-`.
-const ATTRIBUTES: &str = "\
+pub(crate) const ATTRIBUTES: &str = "\
 # Written by `art init`: git must store these files byte for byte.
 * -text -diff -merge -filter -ident !working-tree-encoding
 /packs/** -delta

@@ -7,6 +7,7 @@ pub mod cat_object;
 pub mod count_objects;
 pub mod cp;
 pub mod diff;
+pub mod doctor;
 pub mod du;
 pub mod edit;
 pub mod entry;

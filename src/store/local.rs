@@ -24,6 +24,11 @@ pub(crate) fn find(root: &Path) -> Result<Option<PathBuf>> {
     Ok(folders(root)?.into_iter().filter(|(_, own)| *own).map(|(path, _)| path).min())
 }
 
+/// Lists local state that was copied along with the store, and is not this copy's own.
+pub(crate) fn strange(root: &Path) -> Result<Vec<PathBuf>> {
+    Ok(folders(root)?.into_iter().filter(|(_, own)| !own).map(|(path, _)| path).collect())
+}
+
 /// Finds or makes the local state of a store, and removes folders that were copied along.
 pub(crate) fn find_or_create(root: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     if let Some(found) = find(root)? {

@@ -10,6 +10,7 @@ mod clone;
 mod cp;
 mod diff;
 mod docs;
+mod doctor;
 mod du;
 mod edit;
 mod env;

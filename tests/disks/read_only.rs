@@ -68,6 +68,7 @@ fn project() -> (Project, Vec<Vec<String>>) {
         "verify data d",
         "status",
         "fsck",
+        "doctor",
         "alias ls",
         "alias ls data",
         "rev-parse data:best",

@@ -9,8 +9,8 @@ use crate::commands::plumbing::{
     cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, serve_store, show_ref, verify_pack,
 };
 use crate::commands::porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune, pull,
-    push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, doctor, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune,
+    pull, push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Prune(prune::PruneArgs),
     Fsck(fsck::FsckArgs),
     Repair(repair::RepairArgs),
+    Doctor(doctor::DoctorArgs),
     Sync(sync::SyncArgs),
     Push(push::PushArgs),
     Pull(pull::PullArgs),

@@ -64,7 +64,8 @@ impl Setup {
         }
     }
 
-    fn store_root(&self) -> Result<PathBuf> {
+    /// Finds the store's directory, whatever of it is left.
+    pub(crate) fn store_root(&self) -> Result<PathBuf> {
         match &self.store {
             Some(named) => Ok(store_at(named)),
             None => Ok(Store::find(&current_dir()?)?),

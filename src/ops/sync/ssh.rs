@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::wire::shown;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::lock::Wait;
-use crate::quote::quote;
+use crate::quote::{for_shell, quote};
 
 /// Lines of the other computer's standard error that wait to be told, and that an error repeats.
 const LINES: usize = 1024;
@@ -72,7 +72,7 @@ impl SshCopy {
         }
         let no_wait = if context.wait == Wait::Not { " --no-wait" } else { "" };
         let mut remote = format!("{} serve-store{no_wait} -- ", self.command.art).into_bytes();
-        remote.extend(shell_quoted(&self.path));
+        remote.extend(for_shell(self.path.as_os_str().as_bytes()));
         command.arg(&self.destination).arg("--").arg(OsString::from_vec(remote));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -149,19 +149,6 @@ fn because_of(error: Error, lines: &[String]) -> Error {
     }
 }
 
-/// Quotes for a shell.
-fn shell_quoted(path: &Path) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'\'' => quoted.extend(br"'\''"),
-            byte => quoted.push(*byte),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
-}
-
 /// Reads lines, each cut to its longest, until nobody wants them.
 fn read_lines(source: impl Read, say: &dyn Fn(String) -> bool) {
     let mut source = BufReader::new(source);
@@ -236,11 +223,6 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_is_quoted_for_a_shell() {
-        assert_eq!(shell_quoted(Path::new("a b'$(x)")), br"'a b'\''$(x)'");
-    }
 
     #[test]
     fn lines_are_cut_and_hold_nothing_unseen() {

@@ -7,6 +7,8 @@
 
 pub(super) mod held;
 pub(super) mod objects;
+pub(crate) mod rules;
+pub(crate) mod tree;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

@@ -11,13 +11,16 @@ mod kept;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::durable::{Disk, Keep};
 use crate::error::{Error, Result};
 use crate::store::quarantine::QUARANTINE;
 pub(crate) use kept::Kept;
 
 /// Which part of a store git commits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GitMode {
     /// Records and meta packs; data packs travel by copying.
     #[default]
@@ -91,7 +94,16 @@ pub(crate) struct Around {
 
 impl GitMode {
     /// All of them.
-    const ALL: [GitMode; 3] = [GitMode::Split, GitMode::All, GitMode::None];
+    pub(crate) const ALL: [GitMode; 3] = [GitMode::Split, GitMode::All, GitMode::None];
+
+    /// Names it as `art init --git` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GitMode::Split => "split",
+            GitMode::All => "all",
+            GitMode::None => "none",
+        }
+    }
 
     /// Returns the text of the store's `.gitignore`.
     pub(crate) fn rules(self) -> &'static str {
@@ -153,6 +165,11 @@ impl Guard {
     /// Returns what git commits.
     pub(crate) fn mode(&self) -> GitMode {
         self.mode
+    }
+
+    /// Returns where the guard stands, relative to the store.
+    pub(crate) fn place(&self) -> &'static Path {
+        self.mode.place()
     }
 
     /// Returns which files get second names.

@@ -7,6 +7,7 @@ pub(crate) mod checkout;
 pub(crate) mod clone;
 pub(crate) mod cp;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod du;
 pub(crate) mod edit;
 pub(crate) mod export;
