@@ -115,6 +115,11 @@ impl Condemned {
     }
 }
 
+/// Returns where a record that condemns or lifts lies, relative to the store.
+pub fn record_path(record: RecordId) -> PathBuf {
+    Path::new(CONDEMN_DIR).join(record.short(HASH16))
+}
+
 /// Whether a file name has the shape of a record in `gc/`.
 pub fn is_name(name: &str) -> bool {
     name.len() == HASH16 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::condemned::CONDEMN_DIR;
+use super::condemned;
 use super::read::{HASH16, read_record};
 use super::runs::RUNS_DIR;
 use crate::durable::Disk;
@@ -28,7 +28,7 @@ pub fn rely_on(disk: &Disk, path: &Path) -> Result<()> {
 /// Returns where a record lies, relative to the store.
 pub fn record_path(record: &Record, id: RecordId) -> PathBuf {
     let (artifact, folder, number) = match record {
-        Record::Condemn(_) | Record::Lift(_) => return Path::new(CONDEMN_DIR).join(id.short(HASH16)),
+        Record::Condemn(_) | Record::Lift(_) => return condemned::record_path(id),
         Record::Run(run) => {
             return Path::new(RUNS_DIR).join(run.run.to_string()).join(format!("{}.{}", run.seq, id.short(HASH16)));
         }

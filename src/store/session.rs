@@ -276,6 +276,11 @@ impl<'a> Session<'a> {
         self.rely_on_record(&Record::Alias(record), head.record)
     }
 
+    /// Makes sure that a record which condemns packs here is on disk.
+    pub fn rely_on_condemned(&self, record: RecordId) -> Result<()> {
+        self.gc_reserve.spend(|| write::rely_on(&self.disk, &condemned::record_path(record)))
+    }
+
     /// Notes which packs a manifest rests on, all of them confirmed; a later session need not
     /// look its chunks up again.
     pub fn note_rests(&self, manifest: PageId) -> Result<()> {

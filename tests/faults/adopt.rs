@@ -38,6 +38,7 @@ const AGAIN: &[(&[Line], Line, &[&str])] = &[
     (&[PUT, &["put", "data", "SRC/two"]], &["rm", "data:v0"], &["refs/data/edits"]),
     (&[PUT, &["alias", "set", "data", "best"]], &["rm", "data:v0", "--force-aliases"], &["refs/data/edits"]),
     (&[PUT, &["rm", "data:v0"]], &["undelete", "data:v0"], &["refs/data/versions"]),
+    (&[PUT, &["put", "data", "SRC/two"], &["rm", "data:v1"]], &["gc"], &["gc", "features"]),
     (&[PUT, &["put", "data", "SRC/two"]], &["prune", "--keep-last", "1", "--apply"], &["refs/data/edits"]),
 ];
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
 use super::plan::{self, DeletePlan, Reason};
+use super::scene::Scene;
 use super::survey::Ground;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -40,6 +41,15 @@ pub(super) fn condemn(
         packs.iter().for_each(|&pack| facts.condemn(pack, id));
     }
     Ok(())
+}
+
+/// Makes sure that the records which condemn packs here are on disk, and what warns of them.
+pub(super) fn rely_on_condemned(session: &Session<'_>, scene: &Scene) -> Result<()> {
+    let records: BTreeSet<RecordId> = scene.data.records().chain(scene.meta.records()).collect();
+    if !records.is_empty() {
+        require_feature(session)?;
+    }
+    records.into_iter().try_for_each(|record| session.rely_on_condemned(record))
 }
 
 /// Writes records that lift the condemnation of packs.
@@ -76,6 +86,16 @@ pub(super) fn remove(session: &Session<'_>, facts: &Facts, packs: &[u32]) -> Res
     session.disk().remove(&paths)?;
     forget(session, &paths.into_iter().collect());
     Ok(())
+}
+
+/// Makes sure that the condemned data packs which are gone stay so: a killed run may have removed
+/// them without a sync, and one that a power cut brings back when its pages are gone is an orphan.
+pub(super) fn remove_again(session: &Session<'_>) -> Result<()> {
+    let condemned = session.store().condemned()?;
+    let gone = condemned
+        .iter()
+        .filter(|(path, condemnation)| condemnation.class == PackClass::Data && !session.store().root().join(path).exists());
+    session.disk().remove(&gone.map(|(path, _)| path.to_owned()).collect::<Vec<_>>())
 }
 
 /// Removes the notes, in local state, of manifests that rested on packs which are gone.

@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::pack::pack_path;
 use crate::pack::reader::Pack;
-use crate::refs::condemned::{CONDEMN_DIR, Condemnation, Condemned};
-use crate::refs::read::HASH16;
+use crate::refs::condemned::{self, Condemnation, Condemned};
 use crate::store::Store;
 use crate::store::put_note::PutNotes;
 
@@ -104,6 +103,11 @@ impl Facts {
         self.0[pack as usize].records.push(record);
     }
 
+    /// Yields the records that condemn packs; some more than once.
+    pub(super) fn records(&self) -> impl Iterator<Item = RecordId> {
+        self.0.iter().flat_map(|fact| fact.records.iter().copied())
+    }
+
     /// Returns what is known of a pack.
     pub(super) fn of(&self, pack: u32) -> &Fact {
         &self.0[pack as usize]
@@ -130,7 +134,7 @@ impl Fact {
 
 /// Returns since when a pack and a record that condemns it have both been here.
 fn here_since(root: &Path, pack: &Path, condemnation: &Condemnation) -> Result<SystemTime> {
-    let records = condemnation.records.iter().map(|record| newest(&root.join(CONDEMN_DIR).join(record.short(HASH16))));
+    let records = condemnation.records.iter().map(|record| newest(&root.join(condemned::record_path(*record))));
     let first = records.collect::<Result<Vec<_>>>()?.into_iter().min();
     let file = newest(&root.join(pack))?;
     Ok(first.map_or(file, |first| first.max(file)))

@@ -276,12 +276,15 @@ impl Collector<'_> {
         Ok((roots, branches))
     }
 
+    /// Looks at the store; what condemns packs is on disk then, though another run was killed over it.
     fn look(&self, session: &Session<'_>, roots: &Roots, branches: &BranchPages, removable: Option<&HashSet<PathBuf>>) -> Result<Scene> {
         self.alone.check()?;
         self.context.progress.phase(LOOKING);
         let now = session.collecting(|| session.disk().file_system_time())?;
         let (store, options, threads, local) = (self.store, self.options, self.context.threads, Some(self.local));
-        Scene::look(&Sight { store, options, threads, branches, local, now, removable }, roots)
+        let scene = Scene::look(&Sight { store, options, threads, branches, local, now, removable }, roots)?;
+        apply::rely_on_condemned(session, &scene)?;
+        Ok(scene)
     }
 
     /// Copies what is kept of packs, then condemns them, and those that are unused.
@@ -318,6 +321,9 @@ impl Collector<'_> {
         outcome.deletes(&scene.survey.data, &scene.data, &data);
         let mut meta = scene.plan_delete_meta(grace, &data.delete);
         apply::check_homes(session, self.context, &scene.survey.meta, &scene.meta, &mut meta);
+        if !meta.delete.is_empty() {
+            apply::remove_again(session)?;
+        }
         self.carry_out(session, &scene.survey.meta, &scene.meta, &meta)?;
         outcome.deletes(&scene.survey.meta, &scene.meta, &meta);
         Ok(())

@@ -31,7 +31,7 @@ const SEED: u64 = 20_260_101;
 const SAMPLED: [&str; 2] = ["put the second", "repair moves aside"];
 
 /// Commands that are also killed at each of their syncs and run again.
-const INTERRUPTED: [&str; 22] = [
+const INTERRUPTED: [&str; 23] = [
     "init",
     "put with init",
     "put the second",
@@ -46,6 +46,7 @@ const INTERRUPTED: [&str; 22] = [
     "undelete",
     "gc condemns",
     "gc deletes",
+    "gc deletes what was condemned",
     "gc repacks",
     "prune",
     "use",
@@ -154,11 +155,12 @@ impl Recorded {
             return;
         }
         let mutants = mutant::all(&self.history, self.from);
-        let mut is_caught = |mutant: &&Mutant| self.catches(mutant, judged.clone(), &mut contents, workshop);
+        let mut harm = |mutant: &Mutant| self.harm_of(mutant, judged.clone(), &mut contents, workshop);
         let told = |mutant: &Mutant, what: &str| format!("{}: {}{what}", self.name, mutant.told);
-        let mut missed: Vec<String> = mutants.all.iter().filter(|mutant| !is_caught(mutant)).map(|mutant| told(mutant, "")).collect();
+        let mut missed: Vec<String> = mutants.all.iter().filter(|mutant| harm(mutant).is_none()).map(|mutant| told(mutant, "")).collect();
         let caught = mutants.all.len() - missed.len();
-        missed.extend(mutants.harmless.iter().filter(&mut is_caught).map(|mutant| told(mutant, ", which does harm")));
+        let does_harm = |mutant: &Mutant| harm(mutant).map(|why| told(mutant, &format!(", which does harm: {why}")));
+        missed.extend(mutants.harmless.iter().filter_map(does_harm));
         // The whole takes long: what was done so far is told.
         eprintln!("  {}: {} images, {} mutants, missed {missed:?}", self.name, judged.len(), mutants.all.len());
         counts.idle.fetch_add(mutants.idle, Relaxed);
@@ -189,13 +191,21 @@ impl Recorded {
         })
     }
 
-    /// Whether some image of a history that was made worse is judged bad.
-    fn catches(&self, mutant: &Mutant, mut judged: Judged, contents: &mut Contents, workshop: &Workshop) -> bool {
-        !EFFORTS_FOR_MUTANTS.iter().all(|effort| {
-            self.images(&mutant.order, mutant.from, *effort, contents, &mut |image, prefix| {
-                !judged.insert(self.key(image, prefix)) || self.judge(image, prefix, workshop).is_ok()
-            })
-        })
+    /// Returns what is wrong with the first image of a history made worse that is judged bad.
+    fn harm_of(&self, mutant: &Mutant, mut judged: Judged, contents: &mut Contents, workshop: &Workshop) -> Option<String> {
+        let mut harm = None;
+        for effort in EFFORTS_FOR_MUTANTS {
+            self.images(&mutant.order, mutant.from, effort, contents, &mut |image, prefix| {
+                if judged.insert(self.key(image, prefix)) {
+                    harm = self.judge(image, prefix, workshop).err().map(|why| format!("{} operations in, {why}", prefix.len()));
+                }
+                harm.is_none()
+            });
+            if harm.is_some() {
+                break;
+            }
+        }
+        harm
     }
 
     /// Returns how many commands were acknowledged, and how many begun, after a beginning.

@@ -119,8 +119,8 @@ fn records_first(history: &History, from: usize) -> Vec<Mutant> {
 }
 
 /// Returns the step that relies on a sync: for a new file its own name, for a pack's directory the
-/// record's name, or the removal of pages that tell of it, and else the answer; the end if there is
-/// none.
+/// record's name, or the removal of pages that may tell of it, the last before another step, and else
+/// the answer; the end if there is none.
 fn relying(history: &History, sync: usize, object: usize) -> usize {
     let mut later = sync + 1..history.ops.len();
     let answer = |at: &usize| history.ops[*at] == Op::Acknowledged;
@@ -129,8 +129,11 @@ fn relying(history: &History, sync: usize, object: usize) -> usize {
     let step = if !history.objects[object].is_dir {
         later.clone().find(named).or_else(|| later.find(|at| is_record(history, *at) || answer(at)))
     } else if is_pack(object) {
-        let is_data = lies_below(history, object, "packs");
-        later.find(|at| is_record(history, *at) || is_data && removes_pages(history, *at) || answer(at))
+        let next = later.clone().find(|at| is_record(history, *at) || answer(at));
+        // Which of the pages tell of which pack no log says.
+        let mut before = sync + 1..next.unwrap_or(history.ops.len());
+        let removal = before.rfind(|&at| lies_below(history, object, "packs") && removes_pages(history, at));
+        removal.or(next)
     } else {
         later.find(answer)
     };
