@@ -61,6 +61,8 @@ impl Disk {
         if let Ok(there) = fs::symlink_metadata(&to) {
             let file = fs::symlink_metadata(&from).map_err(|e| Error::io("look at", &from, e))?;
             if is_one_file((there, file)) {
+                // By a try that may have been killed before it was on disk.
+                self.is_keep_synced.store(false, Ordering::Relaxed);
                 return Ok(());
             }
             // Of a file that was damaged, or that git has written again.
@@ -219,6 +221,16 @@ mod tests {
         assert!(disk.is_confirmed(Path::new("refs/r")));
         disk.remove(&[PathBuf::from("refs/r")]).unwrap();
         assert!(!dir.path().join("kept/r").exists());
+    }
+
+    #[test]
+    fn a_second_name_that_a_killed_try_left_is_synced_before_the_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        publish(&disk, "refs/r", b"record");
+        assert!(disk.is_keep_synced.load(Ordering::Relaxed));
+        disk.link_kept(Path::new("refs/r")).unwrap();
+        assert!(!disk.is_keep_synced.load(Ordering::Relaxed));
     }
 
     #[test]

@@ -175,6 +175,37 @@ fn a_store_without_the_guard_gets_it_at_the_next_put() {
 }
 
 #[test]
+fn a_guard_that_a_kill_left_unfinished_is_finished_by_the_next_put() {
+    for (mode, guard) in MODES.into_iter().zip(["packs", "packs/keep", ""]) {
+        let repo = Repo::new(&[mode]);
+        repo.put_kept(1);
+        let dir = repo.project.store().join(guard).join(".git");
+        fs::remove_file(dir.join("HEAD")).unwrap();
+        repo.put_kept(2);
+        assert!(dir.join("HEAD").exists(), "{mode}");
+        repo.git(["clean", "--quiet", "-fdx"]);
+        repo.project.art(["repair"]).ok();
+        restores(&repo, 2);
+    }
+}
+
+#[test]
+fn the_guard_is_not_made_before_what_is_older_has_its_second_names() {
+    let repo = Repo::new(&["--git=split"]);
+    repo.put_kept(1);
+    let (keep, exclude) = (repo.project.store().join("packs/keep"), repo.project.path(".git/info/exclude"));
+    let kept = || fs::read_dir(&keep).map_or(0, Iterator::count);
+    let before = kept();
+    fs::remove_dir_all(repo.project.store().join("packs/.git")).unwrap();
+    fs::remove_dir_all(&keep).unwrap();
+    // The guard cannot be made.
+    fs::remove_file(&exclude).unwrap();
+    fs::create_dir(&exclude).unwrap();
+    assert!(repo.project.art(["alias", "set", "data", "best"]).ok().stderr.contains("info/exclude"));
+    assert_eq!(kept(), before + 1, "those from before, and the alias");
+}
+
+#[test]
 fn a_store_whose_mode_changes_takes_its_guard_along() {
     let repo = Repo::new(&["--git=none"]);
     repo.put_kept(1);

@@ -40,8 +40,9 @@ impl Guard {
     pub(crate) fn tend(&self, local: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
         if !self.stands() {
             let disk = Disk::new(&self.root, local)?.keeping(self.keep());
-            self.make(&disk)?;
+            // The guard last: where it stands, what is older has its second names.
             self.keep_all(&disk)?;
+            self.make(&disk)?;
         }
         if self.keep().is_none() {
             return Ok(Vec::new());

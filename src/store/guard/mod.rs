@@ -153,6 +153,12 @@ pub(crate) fn is_guarded(dir: &Path) -> bool {
     fs::read(dir.join(".git/HEAD")).is_ok_and(|head| head == GUARD_HEAD.as_bytes()) && !dir.join(".git/config").exists()
 }
 
+/// Whether a `.git` is a repo of its own, and neither a guard nor one that a killed try left unfinished.
+fn is_repo(dot_git: &Path) -> bool {
+    let begun = dot_git.is_dir() && ["HEAD", "config"].iter().all(|name| fs::symlink_metadata(dot_git.join(name)).is_err());
+    dot_git.exists() && !begun && !dot_git.parent().is_some_and(is_guarded)
+}
+
 impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
     pub(crate) fn of(root: &Path) -> Option<Guard> {
@@ -216,8 +222,7 @@ impl Guard {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
         let dir = self.mode.place().join(".git");
-        if !self.repo.leads_here() || (self.root.join(&dir).exists() && !self.stands()) {
-            // A repo of its own.
+        if !self.repo.leads_here() || is_repo(&self.root.join(&dir)) {
             return Ok(());
         }
         self.exclude()?;
