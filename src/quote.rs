@@ -57,6 +57,20 @@ pub fn for_shell(bytes: &[u8]) -> Vec<u8> {
     quoted
 }
 
+/// Makes a path a word of a command for a shell.
+pub fn shell_word(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(is_plain) {
+        return path.display().to_string();
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(is_unseen) => String::from_utf8_lossy(&for_shell(bytes)).into_owned(),
+        // What a terminal would act on is not printed.
+        _ => format!("\"$(printf '{}')\"", bytes.iter().map(|byte| format!("\\{byte:03o}")).collect::<String>()),
+    }
+}
+
 /// Percent-escapes what is not printable ASCII, and `%`, so that the bytes can be had back exactly.
 pub fn percent(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
@@ -85,5 +99,13 @@ mod tests {
     #[test]
     fn a_path_is_quoted_for_a_shell() {
         assert_eq!(for_shell(b"a b'$(x)"), br"'a b'\''$(x)'");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_more_into_them() {
+        assert_eq!(shell_word(Path::new(".artifacts/refs/a-b")), ".artifacts/refs/a-b");
+        assert_eq!(shell_word(Path::new("it's $HOME")), r"'it'\''s $HOME'");
+        assert_eq!(shell_word(Path::new("")), "''");
+        assert_eq!(shell_word(Path::new("a\x1b")), r#""$(printf '\141\033')""#);
     }
 }

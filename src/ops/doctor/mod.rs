@@ -4,10 +4,10 @@
 //! Reads only. What stands in the store itself is asked of `fsck` (`store.rs`); the rest is asked of
 //! `git`: what its rules do to the store's files (`rules.rs`), and what it has of them (`repo.rs`).
 
-mod mend;
 mod repo;
 mod rules;
 mod store;
+mod wording;
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,11 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::quote::shell_word;
 use crate::store::Store;
 use crate::store::git::tree::Place;
 use crate::store::guard::{Around, GitMode, Guard};
-use mend::word;
+
 
 /// A file of this size is refused by GitHub.
 const FILE_SIZE_MAX: u64 = 100 << 20;
@@ -215,7 +216,7 @@ impl Patient<'_> {
 
     /// Returns a path of the store as a word of a command.
     fn word(&self, path: impl AsRef<Path>) -> String {
-        word(&self.name.join(path))
+        shell_word(&self.name.join(path))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mend::{count, some_paths, word};
+use super::wording::{count, some_paths};
 use super::{Finding, FindingKind, Patient, Severity, told};
 use crate::error::Result;
-use crate::quote::quote_path;
+use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
 use crate::store::files::StorePath;
 use crate::store::git::tree::{Difference, Place, Unpushed, branch, is_partial, remote, tracked};
@@ -24,7 +24,7 @@ impl Patient<'_> {
         let files = tracked(self.project, &part)?;
         if !files.is_empty() {
             let message = format!("{what} {}, such as {}", count(files.len(), "file"), some_paths(&files[..1]));
-            let mend = format!("git rm -r --quiet --cached -- {} && git commit -m 'take data out of git'", word(&part));
+            let mend = format!("git rm -r --quiet --cached -- {} && git commit -m 'take data out of git'", shell_word(&part));
             self.problem(FindingKind::TrackedFiles, message, Some(mend));
         }
         Ok(())
@@ -46,7 +46,7 @@ impl Patient<'_> {
             let does = if is_refused { "refuses" } else { "warns of" };
             let message =
                 format!("{} has {size} bytes: GitHub {does} files of more than {} MiB", quote_path(path), self.limit_mib(is_refused));
-            let mend = format!("mv -- {path} DIR && git rm --quiet --cached --ignore-unmatch -- {path}", path = word(path));
+            let mend = format!("mv -- {path} DIR && git rm --quiet --cached --ignore-unmatch -- {path}", path = shell_word(path));
             let severity = if is_refused { Severity::Problem } else { Severity::Advice };
             self.findings.push(Finding { severity, kind: FindingKind::LargeFile, message, mend: Some(mend) });
         }
@@ -101,7 +101,7 @@ impl Patient<'_> {
                 let message =
                     format!("{message}, and {} of the store to be settled: {}", count(unmerged.len(), "file"), some_paths(&unmerged));
                 // Files of a store never change, so what is here is what both sides mean.
-                self.problem(FindingKind::UnderWay, message, Some(format!("git add -- {} && {go_on}", word(&self.name))));
+                self.problem(FindingKind::UnderWay, message, Some(format!("git add -- {} && {go_on}", shell_word(&self.name))));
             }
         }
         // What a merge brings is staged until it ends.
@@ -116,7 +116,7 @@ impl Patient<'_> {
         if !new.is_empty() {
             let are = if new.len() == 1 { "is" } else { "are" };
             let message = format!("{} of the store {are} in no commit: a clone does not have them", count(new.len(), "file"));
-            let mend = format!("git add -- {name} && git commit -m 'store versions' -- {name}", name = word(&self.name));
+            let mend = format!("git add -- {name} && git commit -m 'store versions' -- {name}", name = shell_word(&self.name));
             self.advice(FindingKind::UncommittedFiles, message, Some(mend));
         }
     }

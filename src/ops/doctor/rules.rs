@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mend::{count, some_paths, word};
+use super::wording::{count, some_paths};
 use super::{FindingKind, Patient};
 use crate::error::Result;
 use crate::format::pack::PackClass;
 use crate::ops::init::ATTRIBUTES;
 use crate::pack::reader;
-use crate::quote::{escape, quote, quote_path};
+use crate::quote::{escape, quote, quote_path, shell_word};
 use crate::store::files::{self, FileClass};
 use crate::store::git::rules::{Attribute, IgnoreRule, attributes, ignored, setting};
 use crate::store::git::tree::{Difference, Place};
@@ -73,7 +73,7 @@ impl Patient<'_> {
                 (true, _) => {}
                 // What it does to files is told for itself.
                 _ if name == ATTRIBUTES_FILE => {
-                    self.advice(FindingKind::RulesChanged, message, Some(format!("rm {} && art init", word(&path))));
+                    self.advice(FindingKind::RulesChanged, message, Some(format!("rm {} && art init", shell_word(&path))));
                 }
                 (_, Some(guard)) => self.advice(FindingKind::RulesChanged, message, Some(init_as(guard.mode()))),
                 (_, None) => {
@@ -112,12 +112,12 @@ impl Patient<'_> {
             return Ok(init_as(mode));
         }
         if rule.file.starts_with(&own) {
-            return Ok(format!("rm {}", word(place.relative(&rule.file))));
+            return Ok(format!("rm {}", shell_word(place.relative(&rule.file))));
         }
         let project = place.prefix();
         if !project.as_os_str().is_empty() && !ignored(&self.project.join(&place.to_top), &[Path::new(".").join(project)])?.is_empty() {
             // Nothing below an ignored directory can be taken back.
-            return Ok(format!("sed -i.bak {}d {}", rule.line, word(file)));
+            return Ok(format!("sed -i.bak {}d {}", rule.line, shell_word(file)));
         }
         Ok(format!("printf '\\n!/{}/\\n' >> {IGNORE_FILE}", escape(self.name.as_os_str().as_encoded_bytes())))
     }
@@ -136,7 +136,7 @@ impl Patient<'_> {
             let mend = match is_own {
                 true => {
                     let name = escape(self.name.as_os_str().as_encoded_bytes());
-                    format!("printf '\\n**/{name}/** {UNTOUCHED}\\n' >> {}", word(&place.attributes_file))
+                    format!("printf '\\n**/{name}/** {UNTOUCHED}\\n' >> {}", shell_word(&place.attributes_file))
                 }
                 false => format!("rm -f {} && art init", self.word(ATTRIBUTES_FILE)),
             };

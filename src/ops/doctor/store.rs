@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use super::mend::{count, some, word};
+use super::wording::{count, some};
 use super::{FindingKind, Patient, told};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::fsck::{self, FsckLevel, FsckOptions, FsckOutcome, LackKind, VersionState, fsck};
 use crate::ops::resolve::{self, Divergence, DivergenceKind, Scope};
+use crate::quote::shell_word;
 use crate::store::guard::GitMode;
 use crate::store::{Store, local};
 
@@ -122,7 +123,8 @@ impl Patient<'_> {
         let mend = match local::find(self.root)? {
             None => "art init".to_owned(),
             Some(_) => {
-                let words = strange.iter().map(|dir| word(&self.name.join(dir.strip_prefix(self.root).unwrap_or(Path::new("local")))));
+                let words =
+                    strange.iter().map(|dir| shell_word(&self.name.join(dir.strip_prefix(self.root).unwrap_or(Path::new("local")))));
                 format!("rm -r -- {}", words.collect::<Vec<_>>().join(" "))
             }
         };
