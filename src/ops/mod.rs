@@ -16,6 +16,7 @@ pub mod find;
 pub mod fsck;
 pub mod gc;
 pub mod hash_object;
+pub mod hooks;
 pub mod ignore;
 pub mod import;
 pub mod init;

@@ -76,6 +76,14 @@ impl Env {
         command
     }
 
+    /// Lets what a command starts find `art`.
+    pub(crate) fn finding_art<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let mut path = Path::new(env!("CARGO_BIN_EXE_art")).parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", path)
+    }
+
     pub(crate) fn run(&self, command: &mut Command) -> Ran {
         Ran::from(command.output().unwrap())
     }

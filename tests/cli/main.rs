@@ -19,6 +19,7 @@ mod export;
 mod find;
 mod fsck;
 mod gc;
+mod hooks;
 mod import;
 mod init;
 mod lineage;

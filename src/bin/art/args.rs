@@ -9,8 +9,8 @@ use crate::commands::plumbing::{
     cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, serve_store, show_ref, verify_pack,
 };
 use crate::commands::porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, doctor, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune,
-    pull, push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, doctor, du, edit, export, find, fsck, gc, get, hooks, import, init, lineage, log, ls,
+    prune, pull, push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 use crate::error;
 
@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Fsck(fsck::FsckArgs),
     Repair(repair::RepairArgs),
     Doctor(doctor::DoctorArgs),
+    Hooks(hooks::HooksArgs),
     Sync(sync::SyncArgs),
     Push(push::PushArgs),
     Pull(pull::PullArgs),

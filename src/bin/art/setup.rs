@@ -153,7 +153,8 @@ fn store_at(named: &Path) -> PathBuf {
     if !named.join("format").exists() && inside.is_dir() { inside } else { named.to_owned() }
 }
 
-fn current_dir() -> Result<PathBuf> {
+/// Returns where the command works.
+pub(crate) fn current_dir() -> Result<PathBuf> {
     Ok(std::env::current_dir().map_err(|e| Error::failed("cannot tell the current directory").because(e))?)
 }
 

@@ -20,6 +20,7 @@ use crate::store::Store;
 use crate::store::git::tree::Place;
 use crate::store::guard::{Around, GitMode, Guard};
 
+pub(super) use rules::TO_COME;
 
 /// A file of this size is refused by GitHub.
 const FILE_SIZE_MAX: u64 = 100 << 20;

@@ -26,7 +26,7 @@ const ATTRIBUTE_NAMES: [&str; 5] = ["text", "eol", "filter", "ident", "working-t
 const UNTOUCHED: &str = "-text -filter -ident !working-tree-encoding";
 
 /// Files as they may come to be, of which some may not be there yet. The first is a data pack.
-const TO_COME: [&str; 8] = [
+pub(in crate::ops) const TO_COME: [&str; 8] = [
     "packs/00/0000000000000000000000000000000000000000000000000000000000000000",
     "meta/00/0000000000000000000000000000000000000000000000000000000000000000",
     "refs/a/versions/0.0000000000000000",

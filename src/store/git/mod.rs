@@ -6,6 +6,7 @@
 //! fetched.
 
 pub(super) mod held;
+pub(crate) mod hook;
 pub(super) mod objects;
 pub(crate) mod rules;
 pub(crate) mod tree;

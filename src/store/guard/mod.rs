@@ -147,6 +147,12 @@ pub fn goes_with_worktree(root: &Path) -> bool {
     Guard::of(root).is_some_and(|guard| guard.mode != GitMode::All && is_linked(&guard))
 }
 
+/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard.
+pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
+    let rules = fs::read_to_string(root.join(IGNORE_FILE)).ok()?;
+    if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) }
+}
+
 /// Whether the `.git` in a folder is a guard, and no repo.
 pub(crate) fn is_guarded(dir: &Path) -> bool {
     // `git init` would make a repo of it.
@@ -163,9 +169,7 @@ impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
     pub(crate) fn of(root: &Path) -> Option<Guard> {
         let repo = Around::find(root)?;
-        let rules = fs::read_to_string(root.join(IGNORE_FILE)).ok()?;
-        let mode = if rules == RULES_ALL_BEFORE { GitMode::All } else { GitMode::of_rules(&rules)? };
-        Some(Guard { root: root.to_owned(), mode, repo })
+        Some(Guard { root: root.to_owned(), mode: mode_of(root)?, repo })
     }
 
     /// Returns what git commits.

@@ -4,9 +4,6 @@ mod repo;
 mod rules;
 mod store;
 
-use std::ffi::OsString;
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::env::Env;
@@ -79,11 +76,8 @@ fn mends_in(env: &Env, dir: &str, kind: &str, other: &str) -> Value {
 
 /// Prepares a command for a shell that finds `art`.
 fn shell(env: &Env, script: &str) -> std::process::Command {
-    let mut path = OsString::from(Path::new(env!("CARGO_BIN_EXE_art")).parent().unwrap());
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
     let mut command = env.command("sh");
-    command.args(["-c", script]).env("PATH", path);
+    env.finding_art(command.args(["-c", script]));
     command
 }
 

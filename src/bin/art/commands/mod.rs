@@ -9,8 +9,8 @@ use crate::setup::Setup;
 
 use plumbing::{cat_object, count_objects, hash_object, list_packs, ls_tree, rev_parse, serve_store, show_ref, verify_pack};
 use porcelain::{
-    alias, bundle, cat, checkout, clone, cp, diff, doctor, du, edit, export, find, fsck, gc, get, import, init, lineage, log, ls, prune,
-    pull, push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
+    alias, bundle, cat, checkout, clone, cp, diff, doctor, du, edit, export, find, fsck, gc, get, hooks, import, init, lineage, log, ls,
+    prune, pull, push, put, repair, resolve, rm, run, runs, show, status, sync, tag, undelete, r#use, verify,
 };
 
 /// Runs a command.
@@ -45,6 +45,7 @@ pub(crate) fn run(command: Command, setup: &Setup) -> Result<Exit> {
         Command::Fsck(args) => fsck::run(&args, setup),
         Command::Repair(args) => repair::run(&args, setup),
         Command::Doctor(args) => doctor::run(&args, setup),
+        Command::Hooks(args) => hooks::run(&args, setup),
         Command::Sync(args) => sync::run(&args, setup),
         Command::Push(args) => push::run(&args, setup),
         Command::Pull(args) => pull::run(&args, setup),

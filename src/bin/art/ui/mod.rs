@@ -44,6 +44,12 @@ impl Ui {
         self.meter.warn(message);
     }
 
+    /// Tells the user something that is no data, and nothing to be warned of.
+    pub(crate) fn tell(&self, message: &str) {
+        self.end_progress();
+        say(&if self.json { serde_json::json!({ "news": message }).to_string() } else { message.to_owned() });
+    }
+
     /// Stops drawing progress.
     pub(crate) fn end_progress(&self) {
         self.meter.end();
