@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::quote::shell_word;
+use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
 use crate::store::git::tree::Place;
 use crate::store::guard::{Around, GitMode, Guard};
@@ -212,7 +212,17 @@ impl Patient<'_> {
 
     /// Tells of a failure of git, with what helps.
     fn tell_of_git(&mut self, kind: FindingKind, error: &Error) {
-        self.problem(kind, told(error), None);
+        // As in a container, or on a disk of another computer.
+        let is_of_another = error.to_string().contains("dubious ownership");
+        let top = self.project.ancestors().find(|dir| dir.join(".git").exists()).filter(|_| is_of_another);
+        let (message, mend) = match top {
+            Some(top) => (
+                format!("git does not work in {}: it belongs to another user", quote_path(top)),
+                Some(format!("git config --global --add safe.directory {}", shell_word(top))),
+            ),
+            None => (told(error), None),
+        };
+        self.problem(kind, message, mend);
     }
 
     /// Returns a path of the store as a word of a command.

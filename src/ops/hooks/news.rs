@@ -3,16 +3,18 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::changes::StoreChanges;
 use crate::error::Result;
+use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::ops::resolve::{self, Scope};
-use crate::ops::sync::lacks_of;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::{FileClass, StorePath};
 use crate::store::git::hook;
+use crate::store::reach::{Reach, Start};
 
 /// Files of new versions whose chunks are looked for; versions beyond it are not looked into.
 const FILES_MAX: u64 = 50_000;
@@ -76,10 +78,14 @@ pub fn news(dir: &Path, moved: &Moved, threads: usize) -> Result<Vec<News>> {
         return Ok(Vec::new());
     }
     let (top, mut all) = (hook::top(dir)?, Vec::new());
+    let is_passing = hook::is_rebasing(dir)?;
     for (place, changes) in stores {
         // On a branch without a store there is nothing to tell of it.
         let Ok(store) = Store::open(&top.join(&place)) else { continue };
-        let news = News { store: place, ..of_store(&store.with_threads(threads).with_record_cache(), &changes)? };
+        let mut news = News { store: place, ..of_store(&store.with_threads(threads).with_record_cache(), &changes)? };
+        if is_passing {
+            news.left.clear();
+        }
         all.extend(Some(news).filter(|news| !news.is_none()));
     }
     Ok(all)
@@ -123,10 +129,23 @@ fn of_store(store: &Store, changes: &StoreChanges) -> Result<News> {
     let mut files = 0u64;
     for version in &came {
         files = files.saturating_add(version.record.file_count);
-        if files <= FILES_MAX && lacks_of(store, version)? != (0, 0) {
+        if files <= FILES_MAX && !is_whole(store, version)? {
             news.incomplete.push(version.full_name());
         }
     }
     news.versions = came.iter().map(Version::full_name).collect();
     Ok(news)
+}
+
+/// Whether all that a version names is in packs here.
+fn is_whole(store: &Store, version: &Version) -> Result<bool> {
+    let (data, lacks) = (store.index(PackClass::Data)?, AtomicBool::new(false));
+    let pages = version.metadata.iter().flat_map(|layer| layer.pages.iter().copied());
+    let starts: Vec<Start> = Start::of_version(version.record.manifest, pages).collect();
+    let unread = Reach::new(store, store.threads()).visit(&starts, &|reached| {
+        if reached.chunks.iter().any(|run| data.find_any(run.chunk.as_bytes()).is_none()) {
+            lacks.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(unread.is_empty() && !lacks.into_inner())
 }

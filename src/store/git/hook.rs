@@ -55,6 +55,12 @@ pub(crate) fn commit(dir: &Path, name: &str) -> Option<String> {
     String::from_utf8(told).ok()
 }
 
+/// Whether commits are being put on others, so that what is gone will come back.
+pub(crate) fn is_rebasing(dir: &Path) -> Result<bool> {
+    let told = output(plain_git().current_dir(dir).args(["rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply"]))?;
+    Ok(told.split(|&b| b == b'\n').any(|state| !state.is_empty() && dir.join(as_path(state)).exists()))
+}
+
 /// Lists the files that the index has at some paths from the top or below them.
 pub(crate) fn indexed(top: &Path, paths: &[PathBuf]) -> Result<HashSet<PathBuf>> {
     let told = output(plain_git().current_dir(top).args(["ls-files", "-z", "--"]).args(paths))?;

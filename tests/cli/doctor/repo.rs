@@ -115,6 +115,20 @@ fn a_repo_that_does_not_tell_is_a_problem_of_its_own() {
     assert_eq!((found.len(), &found[0]["kind"]), (1, &"git-failed".into()), "{found:?}");
 }
 
+#[test]
+fn a_repo_of_another_user_is_told_with_the_setting_that_trusts_it() {
+    let env = committed("split");
+    let doctor = |env: &Env| {
+        let mut command = env.command(env!("CARGO_BIN_EXE_art"));
+        env.run(command.args(["doctor", "--json"]).env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"))
+    };
+    let told = doctor(&env).json()["findings"][0].clone();
+    assert_eq!(told["kind"], "git-failed");
+    assert!(told["message"].as_str().unwrap().ends_with("it belongs to another user"), "{told}");
+    assert_eq!(env.run(&mut shell(&env, told["mend"].as_str().unwrap())).code, Some(0));
+    assert_eq!(doctor(&env).json()["findings"], serde_json::json!([]));
+}
+
 /// Looks with small limits, as files of hosts' limits would be too large for a test.
 fn looked(env: &Env, options: DoctorOptions) -> DoctorOutcome {
     let now: Time = serde_json::from_str("\"2026-01-01T00:00:00Z\"").unwrap();

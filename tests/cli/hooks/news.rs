@@ -87,6 +87,19 @@ fn a_pull_tells_of_what_is_not_whole_and_of_names_that_mean_two() {
 }
 
 #[test]
+fn a_rebase_misses_nothing_that_comes_back() {
+    let env = two_branches("split");
+    git(&env, &["switch", "-q", "main"]);
+    put(&env, ".", "n", "four");
+    commit(&env);
+    git(&env, &["switch", "-q", "side"]);
+    let told = git(&env, &["rebase", "main"]).stderr;
+    let news: Vec<&str> = told.lines().filter(|line| line.starts_with("art: ")).collect();
+    assert_eq!(news, ["art: 1 new version (n:v0)"], "{told}");
+    assert_eq!(env.art(["ls", "--json"]).json().as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn a_deletion_that_comes_is_told() {
     let env = two_branches("split");
     env.art(["rm", "d:v0"]).done();
