@@ -55,7 +55,10 @@ impl Disk {
     /// Takes the directories of a store and of its local state, which must be there.
     pub fn new(root: &Path, local: &Path) -> Result<Disk> {
         let tmp = local.join("tmp");
-        fs::create_dir_all(&tmp).map_err(|e| Error::io("create", &tmp, e))?;
+        // A reader who asks what is confirmed makes no call that writes.
+        if !tmp.is_dir() {
+            fs::create_dir_all(&tmp).map_err(|e| Error::io("create", &tmp, e))?;
+        }
         let confirmed = Confirmed::load(local.join("confirmed"))?;
         Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed), keep: None, is_keep_synced: AtomicBool::new(true) })
     }

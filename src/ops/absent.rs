@@ -7,8 +7,7 @@ use crate::format::pack::PackClass;
 use crate::pack::reader;
 use crate::refs::history::{Meaning, Version};
 use crate::store::Store;
-
-use super::sync::lacks_of;
+use crate::store::missing::{Missing, missing_below, starts_of};
 
 /// Entries of a version that are looked at for a file that is not empty.
 const ENTRIES_MAX: usize = 1000;
@@ -42,10 +41,11 @@ pub(super) fn told(store: &Store, version: &Version, verb: &str, error: Error) -
         return error;
     }
     let name = version.full_name();
-    let (count, noun, more) = match lacks_of(store, version) {
-        Ok((0, 0)) | Err(_) => return error,
-        Ok((chunks, 0)) => (chunks, "chunk", ""),
-        Ok((_, pages)) => (pages, "page", ", or damaged"),
+    let missing = missing_below(store, store.threads(), &[starts_of(version)]).unwrap_or_default();
+    let (count, noun, more) = match missing[..] {
+        [Missing { page_count: 0, chunk_count, .. }] if chunk_count > 0 => (chunk_count, "chunk", ""),
+        [Missing { page_count, .. }] if page_count > 0 => (page_count, "page", ", or damaged"),
+        _ => return error,
     };
     let counted = if count == 1 { format!("1 {noun} of it is") } else { format!("{count} {noun}s of it are") };
     error.within(format!("cannot {verb} '{name}': {counted} not in this copy of the store{more}"))

@@ -7,6 +7,7 @@ pub mod files;
 pub(crate) mod git;
 pub mod guard;
 pub(crate) mod local;
+pub mod missing;
 pub mod object;
 pub mod packer;
 pub mod page_writer;

@@ -54,6 +54,13 @@ struct Packs {
     rests_on: BTreeSet<PathBuf>,
 }
 
+/// Returns the packs on which a manifest is noted to rest, relative to the store. They must still be
+/// confirmed for that to mean anything.
+pub(super) fn rests_of(local: &Path, manifest: PageId) -> Option<Vec<PathBuf>> {
+    let note = fs::read_to_string(local.join("rests").join(manifest.to_string())).ok()?;
+    Some(note.strip_suffix(".\n")?.lines().map(PathBuf::from).collect())
+}
+
 impl<'a> Session<'a> {
     /// Begins: takes the shared lock and sweeps what dead writers left.
     pub fn begin(store: &'a Store, context: &'a Context<'a>) -> Result<Session<'a>> {
@@ -293,9 +300,7 @@ impl<'a> Session<'a> {
     /// Whether everything that a manifest names was confirmed here and its packs are still
     /// there; this session then rests on them too.
     pub fn is_confirmed(&self, manifest: PageId) -> bool {
-        let note = fs::read_to_string(self.local.join("rests").join(manifest.to_string()));
-        let Some(list) = note.ok().and_then(|note| note.strip_suffix(".\n").map(str::to_owned)) else { return false };
-        let paths: Vec<PathBuf> = list.lines().map(PathBuf::from).collect();
+        let Some(paths) = rests_of(&self.local, manifest) else { return false };
         let mut packs = self.packs();
         let confirmed = paths.iter().all(|path| self.disk.is_confirmed(path) && !packs.condemned.contains(path));
         if confirmed {

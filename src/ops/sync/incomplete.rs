@@ -1,20 +1,19 @@
 //! Which of some versions lack pages or chunks in a copy.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::id::RecordId;
 use crate::name::Name;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::StorePath;
-use crate::store::reach::{Reach, Start};
+use crate::store::missing::{Missing, missing_below, starts_of};
+use crate::store::reach::Start;
 
 /// A version of which something is not here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,59 +42,32 @@ pub(super) fn incomplete(store: &Store, context: &Context<'_>, records: &[StoreP
         };
         versions.extend(store.history(artifact)?.versions.into_iter().filter(came));
     }
-    // Mostly nothing lacks anything, and pages that versions share are read once.
-    let starts: Vec<Start> = versions.iter().flat_map(starts_of).collect();
-    if lacks(store, context, &starts)? == (0, 0) {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for version in &versions {
-        let (missing_chunks, missing_pages) = lacks(store, context, &starts_of(version))?;
-        if missing_chunks + missing_pages > 0 {
-            let (artifact, version, id) = (version.record.artifact.clone(), version.label.clone(), version.id);
-            found.push(IncompleteVersion { artifact, version, id, missing_chunks, missing_pages });
-        }
-    }
-    Ok(found)
+    let starts: Vec<Vec<Start>> = versions.iter().map(starts_of).collect();
+    let missing = missing_below(store, context.threads, &starts)?;
+    let lacking = versions.iter().zip(missing).filter(|(_, missing)| !missing.is_none());
+    Ok(lacking.map(|(version, missing)| IncompleteVersion::new(version, missing)).collect())
 }
 
 /// Says of versions with these records whether they lack nothing.
 pub(super) fn are_whole(store: &Store, context: &Context<'_>, records: &[Vec<u8>]) -> Result<Vec<bool>> {
     let starts: Vec<Vec<Start>> = records.iter().map(|bytes| starts_in(bytes)).collect();
-    if lacks(store, context, &starts.concat())? == (0, 0) {
-        return Ok(vec![true; records.len()]);
-    }
-    starts.iter().map(|starts| Ok(lacks(store, context, starts)? == (0, 0))).collect()
-}
-
-/// Counts the chunks and pages that can be reached, and that no pack here holds.
-pub(super) fn lacks(store: &Store, context: &Context<'_>, starts: &[Start]) -> Result<(u64, u64)> {
-    lacks_on(store, context.threads, starts)
-}
-
-/// Counts the same of one version.
-pub(in crate::ops) fn lacks_of(store: &Store, version: &Version) -> Result<(u64, u64)> {
-    lacks_on(store, store.threads(), &starts_of(version))
-}
-
-fn lacks_on(store: &Store, threads: usize, starts: &[Start]) -> Result<(u64, u64)> {
-    let index = store.index(PackClass::Data)?;
-    index.refresh()?;
-    store.index(PackClass::Meta)?.refresh()?;
-    let chunks = AtomicU64::new(0);
-    let unread = Reach::new(store, threads).visit(starts, &|reached| {
-        let missing = reached.chunks.iter().filter(|run| index.find_any(run.chunk.as_bytes()).is_none()).count();
-        chunks.fetch_add(missing as u64, Ordering::Relaxed);
-    })?;
-    Ok((chunks.into_inner(), unread.len() as u64))
-}
-
-fn starts_of(version: &Version) -> Vec<Start> {
-    Start::of_version(version.record.manifest, version.metadata.iter().flat_map(|layer| layer.pages.iter().copied())).collect()
+    Ok(missing_below(store, context.threads, &starts)?.iter().map(Missing::is_none).collect())
 }
 
 /// Returns what a version's record names; of what is none, nothing.
 fn starts_in(bytes: &[u8]) -> Vec<Start> {
     let Ok(Record::Version(record)) = Record::decode(bytes) else { return Vec::new() };
     Start::of_version(record.manifest, record.metadata_pages).collect()
+}
+
+impl IncompleteVersion {
+    fn new(version: &Version, missing: Missing) -> IncompleteVersion {
+        IncompleteVersion {
+            artifact: version.record.artifact.clone(),
+            version: version.label.clone(),
+            id: version.id,
+            missing_chunks: missing.chunk_count,
+            missing_pages: missing.page_count,
+        }
+    }
 }

@@ -36,7 +36,6 @@ use crate::store::{Need, STORE_DIR, Store};
 use dir::Dir;
 use held::hold_back;
 pub use incomplete::IncompleteVersion;
-pub(in crate::ops) use incomplete::lacks_of;
 pub use location::OtherCopy;
 pub use outcome::{DamagedFile, Moved, MovedVersion, SyncOutcome};
 use plan::{Listing, PACKS};

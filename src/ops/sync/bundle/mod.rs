@@ -16,13 +16,13 @@ pub use reader::{Bundle, Source};
 pub use unpack::{UnpackOptions, unpack};
 pub use verify::{BundleProblem, VerifyOutcome, verify};
 
-use super::incomplete::lacks;
 use crate::context::Context;
 use crate::error::Result;
 use crate::format::bundle::Base;
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::store::Store;
+use crate::store::missing::{Missing, missing_below};
 use crate::store::reach::Start;
 
 /// A version that a bundle builds on: its pages and chunks are left out.
@@ -63,17 +63,16 @@ impl BaseVersion {
 
 /// Tells of each version that a bundle builds on whether a store has its content, under whatever record.
 fn states(store: &Store, context: &Context<'_>, bases: &[Base]) -> Result<Vec<BaseState>> {
-    let all: Vec<Start> = bases.iter().map(|base| Start::manifest(base.manifest)).collect();
-    // Mostly all is here, and pages that versions share are read once.
-    if lacks(store, context, &all)? == (0, 0) {
-        return Ok(vec![BaseState::Here; bases.len()]);
-    }
-    let state = |base: &Base| {
-        if store.locate_page(base.manifest).is_err() {
-            return Ok(BaseState::Missing);
+    let all: Vec<Vec<Start>> = bases.iter().map(|base| vec![Start::manifest(base.manifest)]).collect();
+    let missing = missing_below(store, context.threads, &all)?;
+    let state = |(base, missing): (&Base, Missing)| {
+        if missing.is_none() {
+            BaseState::Here
+        } else if store.locate_page(base.manifest).is_err() {
+            BaseState::Missing
+        } else {
+            BaseState::Incomplete
         }
-        let is_whole = lacks(store, context, &[Start::manifest(base.manifest)])? == (0, 0);
-        Ok(if is_whole { BaseState::Here } else { BaseState::Incomplete })
     };
-    bases.iter().map(state).collect()
+    Ok(bases.iter().zip(missing).map(state).collect())
 }
