@@ -80,7 +80,7 @@ pub fn edit(store: &Store, context: &Context<'_>, target: &EditTarget, change: &
             let Plan { history, version, .. } = Plan::find(store, target)?;
             let edited = match version {
                 Some(version) => Edited::Version(Box::new(version_info(store, &history, &version)?)),
-                None => Edited::Artifact(Box::new(artifact_info(store, &history))),
+                None => Edited::Artifact(Box::new(artifact_info(store, &history)?)),
             };
             return Ok(EditOutcome { edited, edit });
         }

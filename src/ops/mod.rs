@@ -40,5 +40,6 @@ pub mod sync;
 pub mod tag;
 pub mod target;
 pub mod undelete;
+pub mod unsettled;
 pub mod verify;
 pub mod verify_pack;

@@ -183,12 +183,13 @@ impl Prefer {
 }
 
 /// Names what stands for several versions of an artifact: numbers, the lowest first, then aliases.
-fn diverged(history: &History) -> Vec<Divergence> {
+pub(super) fn diverged(history: &History) -> Vec<Divergence> {
     let of = |kind, name: String, candidates| Divergence { artifact: history.artifact.clone(), kind, name, candidates };
-    let mut numbers: Vec<u64> = history.versions.iter().filter(|version| !version.deleted).map(|version| version.record.number).collect();
-    numbers.dedup();
+    // Those that several versions have: mostly none, of ten thousand.
+    let rivals = history.versions.chunk_by(|a, b| a.record.number == b.record.number);
+    let shared = rivals.filter(|rivals| rivals.iter().filter(|version| !version.deleted).count() > 1);
     let mut all = Vec::new();
-    for number in numbers {
+    for number in shared.map(|rivals| rivals[0].record.number) {
         if let Meaning::Many(versions) = history.numbered(number) {
             all.push(of(DivergenceKind::Number, format!("v{number}"), versions.into_iter().map(Candidate::of).collect()));
         }

@@ -103,7 +103,7 @@ pub fn references(store: &Store, version: &VersionInfo) -> Result<Vec<EntryInfo>
 pub fn show_artifact(store: &Store, artifact: &Name) -> Result<ArtifactInfo> {
     let history = store.existing_history(artifact)?;
     let metadata = Some(store.add_up_metadata(&history.about.metadata)?);
-    Ok(ArtifactInfo { metadata, ..artifact_info(store, &history) })
+    Ok(ArtifactInfo { metadata, ..artifact_info(store, &history)? })
 }
 
 /// Tells all that is known of a version.

@@ -39,4 +39,5 @@ mod status;
 mod sync;
 mod tag;
 mod undelete;
+mod unsettled;
 mod r#use;

@@ -17,7 +17,10 @@ fn told(env: &Env, args: &[&str], expected: &str) {
 fn a_store_from_which_nothing_was_put_says_so() {
     let env = Env::new();
     told(&env, &[], "nothing is noted to have been put from here by this copy of the store, or restored there\n");
-    assert_eq!(env.art(["status", "--json", "--exit-code"]).json(), json!({ "same": true, "places": [] }));
+    assert_eq!(
+        env.art(["status", "--json", "--exit-code"]).json(),
+        json!({ "same": true, "places": [], "diverged": [], "contested": [], "incomplete": [] })
+    );
     assert!(env.art(["status", "data"]).failed(3).contains("cannot find artifact 'data'"));
     env.write("d/a", "1");
     env.art(["put", "data", "d"]).done();

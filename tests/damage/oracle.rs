@@ -219,13 +219,15 @@ impl Seen {
 }
 
 /// What `ls` and `log` tell, and whether they name records that cannot be read. Metadata is left
-/// out: a listing goes on without it where its pages cannot be read.
+/// out: a listing goes on without it where its pages cannot be read; and so is what is missing: that says
+/// what the packs hold.
 fn listings(store: &Store, artifacts: &[Name]) -> Result<(String, bool), Error> {
-    let all = ls::artifacts(store)?;
+    let mut all = ls::artifacts(store)?;
+    all.rows.iter_mut().for_each(|row| row.incomplete.clear());
     let (mut told, mut warned) = (format!("{:?}", all.rows), !all.damaged.is_empty());
     for artifact in artifacts {
         let (mut versions, mut log) = (ls::versions(store, artifact)?, log::log(store, artifact)?);
-        versions.rows.iter_mut().for_each(|row| row.metadata = None);
+        versions.rows.iter_mut().for_each(|row| (row.info.metadata, row.missing) = (None, None));
         log.rows.iter_mut().for_each(|row| row.info.metadata = None);
         told += &format!("{:?} {:?}", versions.rows, log.rows);
         warned |= !versions.damaged.is_empty() || !log.damaged.is_empty();

@@ -55,13 +55,16 @@ impl Setup {
         Ok(repair::open(&self.store_root()?, self.ui.progress())?.with_threads(threads()?))
     }
 
-    /// Says of a store that has versions and no data that it is so, and how data comes.
-    pub(crate) fn warn_without_data(&self, store: &Store) {
-        if has_no_data(store).unwrap_or(false) {
+    /// Says of a store that has versions and no data that it is so, and how data comes; returns whether it
+    /// is.
+    pub(crate) fn warn_without_data(&self, store: &Store) -> bool {
+        let is_so = has_no_data(store).unwrap_or(false);
+        if is_so {
             self.ui.warn(
                 "there are no data packs here, as in a clone of a repo that commits records: `art pull DIR` brings them from another copy",
             );
         }
+        is_so
     }
 
     /// Finds the store's directory, whatever of it is left.

@@ -31,7 +31,12 @@ impl Table {
 
     /// Takes away the columns from this one on in which nothing stands.
     pub(crate) fn drop_empty_from(&mut self, first: usize) {
-        for at in (first..self.columns.len()).rev().filter(|&at| self.rows.iter().all(|row| row[at].is_empty())).collect::<Vec<_>>() {
+        (first..self.columns.len()).rev().for_each(|at| self.drop_if_empty(at));
+    }
+
+    /// Takes away a column if nothing stands in it.
+    pub(crate) fn drop_if_empty(&mut self, at: usize) {
+        if self.rows.iter().all(|row| row[at].is_empty()) {
             self.columns.remove(at);
             self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }

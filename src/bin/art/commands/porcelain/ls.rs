@@ -7,12 +7,12 @@ use artstore::Store;
 use artstore::format::manifest::{Entry, EntryKind};
 use artstore::name::{Name, Ref};
 use artstore::ops::entry::{EntryInfo, no_such_path};
-use artstore::ops::ls;
-use artstore::ops::show::VersionInfo;
+use artstore::ops::ls::{self, ArtifactInfo, VersionList, VersionRow};
 use artstore::quote::escape;
 use clap::Args;
 
 use super::show::tags_line;
+use super::unsettled::{BRING, lacks, settle, settle_contested, stands_for};
 use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
@@ -51,13 +51,14 @@ pub(crate) fn run(args: &LsArgs, setup: &Setup) -> Result<Exit> {
 fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
     let listing = ls::artifacts(store)?;
     warn_of_damaged(setup, &listing.damaged);
-    setup.warn_without_data(store);
+    let has_no_data = setup.warn_without_data(store);
+    warn_of_unsettled(setup, &listing.rows, has_no_data);
     let mut out = setup.ui.out()?;
     if out.json {
         out.value(&listing.rows)?;
         return out.done();
     }
-    let said = [("TAGS", Left), ("DESCRIPTION", Left)];
+    let said = [("STATE", Left), ("TAGS", Left), ("DESCRIPTION", Left)];
     let columns = [("NAME", Left), ("TYPE", Left), ("VERSIONS", Right), ("LATEST", Left), ("SIZE", Right), ("CREATED", Left)];
     let mut table = Table::new(&[&columns[..], &said].concat());
     for row in &listing.rows {
@@ -68,45 +69,100 @@ fn artifacts(setup: &Setup, store: &Store) -> Result<()> {
             row.version.clone().unwrap_or_else(|| row.rivals.join(" or ")),
             row.size_bytes.map(show::size).unwrap_or_default(),
             row.created_at.map(show::time).unwrap_or_default(),
+            state(row),
             tags_line(&row.tags),
             row.description.as_deref().map(show::first_line).unwrap_or_default(),
         ]);
     }
-    // Of most artifacts nothing is said as a whole.
+    // Most artifacts are settled, and nothing is said of them as a whole.
     table.drop_empty_from(columns.len());
     table.write(&mut out)?;
     out.done()
 }
 
+/// Counts what is to be seen to: `1 diverged, 2 incomplete`.
+fn state(row: &ArtifactInfo) -> String {
+    let counts = [(row.diverged.len(), "diverged"), (row.contested.len(), "contested"), (row.incomplete.len(), "incomplete")];
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, word)| format!("{} {word}", show::count(count as u64))).collect::<Vec<_>>().join(", ")
+}
+
+fn warn_of_unsettled(setup: &Setup, rows: &[ArtifactInfo], has_no_data: bool) {
+    let sum = |of: &dyn Fn(&ArtifactInfo) -> u64| rows.iter().map(of).sum::<u64>();
+    let diverged = sum(&|row| row.diverged.len() as u64);
+    let contested = sum(&|row| row.contested.len() as u64);
+    // That without data nothing is complete was said already.
+    let incomplete = if has_no_data { 0 } else { sum(&|row| row.incomplete.len() as u64) };
+    let is_are = |count| if count == 1 { "is" } else { "are" };
+    let told = [
+        (diverged > 0).then(|| format!("{} {} diverged", show::plural(diverged, "name"), if diverged == 1 { "has" } else { "have" })),
+        (contested > 0).then(|| format!("{} {} contested", show::plural(contested, "deletion"), is_are(contested))),
+        (incomplete > 0).then(|| format!("{} {} incomplete", show::plural(incomplete, "version"), is_are(incomplete))),
+    ];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    if !told.is_empty() {
+        setup.ui.warn(&format!("{}: `art status` says which, and what helps", told.join(", ")));
+    }
+    let unchecked = sum(&|row| row.unchecked_count);
+    if unchecked > 0 {
+        let versions = show::plural(unchecked, "version");
+        setup.ui.warn(&format!("whether {versions} {} complete was not looked at: `art status` does", is_are(unchecked)));
+    }
+}
+
 fn versions(setup: &Setup, store: &Store, artifact: &Name) -> Result<()> {
-    let listing = ls::versions(store, artifact)?;
-    warn_of_damaged(setup, &listing.damaged);
-    setup.warn_without_data(store);
+    let VersionList { rows, diverged, damaged } = ls::versions(store, artifact)?;
+    warn_of_damaged(setup, &damaged);
+    let has_no_data = setup.warn_without_data(store);
+    for one in &diverged {
+        setup.ui.warn(&format!("{}: {}", stands_for(one), settle(one)));
+    }
+    for row in rows.iter().filter(|row| row.info.contested) {
+        let version = &row.info.version;
+        setup.ui.warn(&format!("the deletion of {artifact}:{version} is contested: {}", settle_contested(artifact.as_str(), version)));
+    }
+    if !has_no_data && rows.iter().any(|row| row.missing.is_some()) {
+        setup.ui.warn(&format!("some versions are incomplete: {BRING}"));
+    }
     let mut out = setup.ui.out()?;
     if out.json {
-        out.value(&listing.rows)?;
+        out.value(&rows)?;
         return out.done();
     }
-    let columns =
-        [("VERSION", Left), ("ALIASES", Left), ("TAGS", Left), ("FILES", Right), ("SIZE", Right), ("CREATED", Left), ("DESCRIPTION", Left)];
-    let mut table = Table::new(&columns);
-    for row in &listing.rows {
+    let said = [("STATE", Left), ("DESCRIPTION", Left)];
+    let columns = [("VERSION", Left), ("ALIASES", Left), ("TAGS", Left), ("FILES", Right), ("SIZE", Right), ("CREATED", Left)];
+    let mut table = Table::new(&[&columns[..], &said].concat());
+    for row in &rows {
         table.row(version_row(row));
     }
+    table.drop_if_empty(columns.len());
     table.write(&mut out)?;
     out.done()
 }
 
-fn version_row(row: &VersionInfo) -> [String; 7] {
+fn version_row(row: &VersionRow) -> [String; 8] {
+    let info = &row.info;
+    let alias = |alias: &String| if row.diverged_aliases.contains(alias) { format!("{alias} (diverged)") } else { alias.clone() };
     [
-        row.version.clone(),
-        row.aliases.join(", "),
-        tags_line(&row.tags),
-        show::count(row.file_count),
-        show::size(row.size_bytes),
-        show::time(row.created_at),
-        row.description.as_deref().map(show::first_line).unwrap_or_default(),
+        info.version.clone(),
+        info.aliases.iter().map(alias).collect::<Vec<_>>().join(", "),
+        tags_line(&info.tags),
+        show::count(info.file_count),
+        show::size(info.size_bytes),
+        show::time(info.created_at),
+        version_state(row),
+        info.description.as_deref().map(show::first_line).unwrap_or_default(),
     ]
+}
+
+/// Says what is to be seen to of a version: `incomplete: 12 chunks, 3.1 MB`.
+fn version_state(row: &VersionRow) -> String {
+    let parts = [
+        (!row.rivals.is_empty()).then(|| format!("v{} diverged", row.info.number)),
+        row.info.contested.then(|| "deletion contested".to_owned()),
+        row.missing.map(|missing| format!("incomplete: {} missing", lacks(&missing))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn entries(setup: &Setup, store: &Store, reference: &Ref, path: Option<&[u8]>) -> Result<()> {

@@ -38,6 +38,7 @@ pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod tag;
 pub(crate) mod undelete;
+mod unsettled;
 pub(crate) mod r#use;
 pub(crate) mod verify;
 

@@ -7,6 +7,7 @@ use artstore::{Error, Result as ArtResult};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::unsettled::settle;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
 use crate::ui::show::{first_line, plural, size, time};
@@ -105,14 +106,10 @@ fn tell<T: Serialize>(setup: &Setup, all: &[T], lines: &dyn Fn(&T) -> Vec<String
 }
 
 fn divergence_lines(one: &Divergence) -> Vec<String> {
-    let Divergence { artifact, kind, name, candidates } = one;
+    let Divergence { artifact, name, candidates, .. } = one;
     let mut lines = vec![format!("{artifact}:{name} stands for {} that differ", plural(candidates.len() as u64, "version"))];
     lines.extend(candidates.iter().map(candidate_line));
-    let digits = candidates.last().and_then(|last| last.version.as_deref()?.split_once('.')).map_or("SUFFIX", |(_, digits)| digits);
-    lines.push(match kind {
-        DivergenceKind::Number => format!("  settle it with `art resolve {artifact}:{name} {digits}`"),
-        DivergenceKind::Alias => format!("  settle it with `art alias set {artifact}:VERSION {name}`"),
-    });
+    lines.push(format!("  {}", settle(one)));
     lines
 }
 

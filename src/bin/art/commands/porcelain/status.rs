@@ -6,19 +6,26 @@ use std::path::PathBuf;
 
 use artstore::Error;
 use artstore::ops::status::{Origin, PlaceState, PlaceStatus, StatusOptions, StatusOutcome, status};
+use artstore::ops::unsettled::{ContestedVersion, MissingVersion, Unsettled, unsettled};
 use artstore::quote::escape;
 use clap::Args;
 use serde_json::json;
 
 use super::diff::{letter, name, sizes};
+use super::unsettled::{BRING, lacks, settle, settle_contested, stands_for};
+use super::warn_of_damaged;
 use crate::error::{Exit, Result};
 use crate::setup::Setup;
-use crate::ui::show::plural;
+use crate::ui::show::{plural, size};
+
+/// Versions of an artifact that are told to be incomplete; the rest are counted.
+const INCOMPLETE_TOLD: usize = 8;
 
 /// Tell what has changed since it was put from here, or restored to here
 ///
 /// Compares with the version that was last put from each place, as the next `put` of it would find it,
-/// or restored to it. A file whose size and times are as they were then is not opened.
+/// or restored to it. A file whose size and times are as they were then is not opened. Tells too which names
+/// have diverged, which deletions are contested and which versions are incomplete, and what helps.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  art status\n  art status training-data\n  art status ./data --exit-code")]
 pub(crate) struct StatusArgs {
@@ -44,12 +51,19 @@ pub(crate) fn run(args: &StatusArgs, setup: &Setup) -> Result<Exit> {
             .into());
     }
     let outcome = status(&store, &setup.context()?, &options)?;
+    // Who asks about a directory does not ask about the store.
+    let unsettled = if options.dir.is_none() { unsettled(&store, options.artifact.as_ref())? } else { Unsettled::default() };
+    warn_of_damaged(setup, &unsettled.damaged);
     setup.warn_without_data(&store);
     let mut out = setup.ui.out()?;
     if out.json {
-        out.value(&json!({ "same": outcome.is_same(), "places": outcome.places }))?;
+        let Unsettled { diverged, contested, incomplete, .. } = &unsettled;
+        out.value(&json!({
+            "same": outcome.is_same(), "places": outcome.places,
+            "diverged": diverged, "contested": contested, "incomplete": incomplete,
+        }))?;
     } else {
-        for line in lines(&outcome, &options) {
+        for line in lines(&outcome, &options).into_iter().chain(unsettled_lines(&unsettled)) {
             out.line(line)?;
         }
     }
@@ -91,6 +105,33 @@ fn lines(outcome: &StatusOutcome, options: &StatusOptions) -> Vec<String> {
             lines.push(format!("  {} {name:<width$}  {}", letter(change.change), sizes(change)).trim_end().to_owned());
         }
         lines.extend(hints(place).into_iter().map(|hint| format!("  ({hint})")));
+    }
+    lines
+}
+
+/// Tells what is to be seen to in the store, each with what helps.
+fn unsettled_lines(unsettled: &Unsettled) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in &unsettled.diverged {
+        lines.extend([stands_for(one), format!("  ({})", settle(one))]);
+    }
+    for ContestedVersion { artifact, version, .. } in &unsettled.contested {
+        lines.push(format!("{artifact}:{version} was deleted by somebody who did not know all of it, and lives"));
+        lines.push(format!("  ({})", settle_contested(artifact.as_str(), version)));
+    }
+    for of in unsettled.incomplete.chunk_by(|a, b| a.artifact == b.artifact) {
+        let told = |one: &MissingVersion| {
+            let whole = if one.missing.chunk_count > 0 { format!(" of {}", size(one.size_bytes)) } else { String::new() };
+            format!("{}:{} is incomplete: {}{whole} missing", one.artifact, one.version, lacks(&one.missing))
+        };
+        lines.extend(of.iter().take(INCOMPLETE_TOLD).map(told));
+        if let Some(more) = of.len().checked_sub(INCOMPLETE_TOLD).filter(|more| *more > 0) {
+            let artifact = &of[0].artifact;
+            lines.push(format!("{artifact}: {} more incomplete: `art ls {artifact}` lists them", plural(more as u64, "version")));
+        }
+    }
+    if !unsettled.incomplete.is_empty() {
+        lines.push(format!("  ({BRING})"));
     }
     lines
 }
