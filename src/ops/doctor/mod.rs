@@ -102,6 +102,8 @@ pub enum FindingKind {
     AlteredFiles,
     /// `git clean` would take what was stored.
     Unguarded,
+    /// What keeps `git clean` off stands where git commits.
+    MisplacedGuard,
     /// On a branch without the store git does not ignore what it must not take.
     NotExcluded,
     /// Git has files that it shall not have.

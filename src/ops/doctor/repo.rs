@@ -17,7 +17,9 @@ impl Patient<'_> {
     /// Looks for files that git has and shall not have.
     pub(super) fn look_at_tracked(&mut self, mode: Option<GitMode>) -> Result<()> {
         let (part, what) = match mode {
-            Some(GitMode::Split) => (self.name.join("packs"), "data packs are to travel by copying, and git has"),
+            Some(GitMode::Split) => {
+                (self.name.join("packs"), "data packs are to travel by copying (with `art init --git=all` they would not), and git has")
+            }
             Some(GitMode::None) => (self.name.clone(), "nothing of the store is to be committed, and git has"),
             Some(GitMode::All) | None => return Ok(()),
         };

@@ -98,7 +98,7 @@ impl Patient<'_> {
                 }
                 None => "files of the store that are to come".to_owned(),
             };
-            let file = place.to_top.join(&rule.file);
+            let file = place.relative(&rule.file);
             let message = format!("git ignores {what}: {} in {}, line {}", quote(rule.pattern.as_bytes()), quote_path(&file), rule.line);
             let mend = self.mend_ignored(place, mode, &rule, &file)?;
             self.problem(FindingKind::IgnoredFiles, message, Some(mend));
@@ -112,7 +112,7 @@ impl Patient<'_> {
             return Ok(init_as(mode));
         }
         if rule.file.starts_with(&own) {
-            return Ok(format!("rm {}", shell_word(place.relative(&rule.file))));
+            return Ok(format!("rm {}", shell_word(&place.relative(&rule.file))));
         }
         let project = place.prefix();
         if !project.as_os_str().is_empty() && !ignored(&self.project.join(&place.to_top), &[Path::new(".").join(project)])?.is_empty() {
@@ -148,6 +148,12 @@ impl Patient<'_> {
     /// Looks at what keeps `git clean` off.
     pub(super) fn look_at_guard(&mut self, guard: Option<&Guard>, differences: &[Difference]) -> Result<()> {
         let Some(guard) = guard else { return Ok(()) };
+        if let Some(place) = guard.strays_in().filter(|_| guard.mode() != GitMode::None) {
+            let shown = quote_path(&self.name.join(place));
+            let message = format!("`git add` would fail at {shown}: what keeps `git clean` off stands there, as in another mode");
+            self.problem(FindingKind::MisplacedGuard, message, Some("art init".to_owned()));
+            return Ok(());
+        }
         let is_uncommitted = differences.iter().any(Difference::is_new);
         let has_packs = || Ok(!reader::list(self.root, PackClass::Data)?.is_empty());
         let is_at_stake = match guard.mode() {
@@ -159,13 +165,12 @@ impl Patient<'_> {
             return Ok(());
         }
         if !guard.stands() {
-            let git = guard.place().join(".git");
-            let (why, mend) = match self.root.join(&git).exists() {
-                true => (
+            let (why, mend) = match guard.repo_in_its_place() {
+                Some(git) => (
                     format!(": {} is a repo of its own", quote_path(&self.name.join(&git))),
                     format!("mv {} DIR && art init", self.word(&git)),
                 ),
-                false => (String::new(), "art init".to_owned()),
+                None => (String::new(), "art init".to_owned()),
             };
             let message = format!("`git clean -x` would destroy what was stored: nothing keeps it off{why}");
             self.problem(FindingKind::Unguarded, message, Some(mend));

@@ -71,9 +71,14 @@ impl Place {
         &self.prefix
     }
 
-    /// Takes a path from the top that lies below the directory.
-    pub(crate) fn relative<'p>(&self, path: &'p Path) -> &'p Path {
-        path.strip_prefix(&self.prefix).unwrap_or(path)
+    /// Takes a path from the top, unless it is absolute, and returns the way to it from the directory.
+    pub(crate) fn relative(&self, path: &Path) -> PathBuf {
+        if path.is_absolute() {
+            return path.to_owned();
+        }
+        let shared = self.prefix.iter().zip(path).take_while(|(a, b)| a == b).count();
+        let up = self.prefix.iter().skip(shared).map(|_| OsStr::new(".."));
+        up.chain(path.iter().skip(shared)).collect()
     }
 
     /// Lists what differs from the commit at `HEAD` in a part of the directory, untracked files too.
@@ -85,8 +90,7 @@ impl Place {
         for entry in told.split(|&b| b == 0).filter(|entry| !entry.is_empty()) {
             let [index, tree, b' ', path @ ..] = entry else { return Err(unexpected("status")) };
             // It tells paths from the top.
-            let path = self.relative(Path::new(OsStr::from_bytes(path)));
-            found.push(Difference { path: path.to_owned(), state: [*index, *tree] });
+            found.push(Difference { path: self.relative(Path::new(OsStr::from_bytes(path))), state: [*index, *tree] });
         }
         Ok(found)
     }
@@ -175,5 +179,28 @@ impl Unpushed {
         });
         let count = within.count();
         (count < self.commits.len()).then(|| count.checked_sub(1).map(|last| self.commits[last].0.as_str())).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_from_a_directory_is_the_shortest() {
+        let place =
+            Place { prefix: "a/b/".into(), to_top: "../../".into(), attributes_file: PathBuf::new(), is_shallow: false, under_way: None };
+        for (path, way) in [("a/b/c", "c"), ("a/c", "../c"), ("c", "../../c"), ("a/bc/d", "../bc/d"), ("/c", "/c")] {
+            assert_eq!(place.relative(Path::new(path)), Path::new(way));
+        }
+    }
+
+    #[test]
+    fn commits_are_pushed_as_far_as_they_fit() {
+        let unpushed = |sizes: &[u64]| Unpushed { commits: sizes.iter().map(|size| (size.to_string(), *size)).collect() };
+        assert_eq!(unpushed(&[1, 2, 3]).part_of(3), Some("2"));
+        assert_eq!(unpushed(&[1, 2, 3]).part_of(6), None, "all of them fit");
+        assert_eq!(unpushed(&[4, 1]).part_of(3), None, "not even the first");
+        assert_eq!(unpushed(&[]).part_of(3), None);
     }
 }

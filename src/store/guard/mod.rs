@@ -182,6 +182,22 @@ impl Guard {
         self.mode.place()
     }
 
+    /// Returns the folder in which the guard of another mode stands: where git commits it is in the way.
+    pub(crate) fn strays_in(&self) -> Option<&'static Path> {
+        self.others().map(GitMode::place).find(|place| is_guarded(&self.root.join(place)))
+    }
+
+    /// Returns the repo that is in the guard's place.
+    pub(crate) fn repo_in_its_place(&self) -> Option<PathBuf> {
+        let dot_git = self.place().join(".git");
+        is_repo(&self.root.join(&dot_git)).then_some(dot_git)
+    }
+
+    fn others(&self) -> impl Iterator<Item = GitMode> {
+        let own = self.mode;
+        GitMode::ALL.into_iter().filter(move |mode| *mode != own)
+    }
+
     /// Returns which files get second names.
     pub(crate) fn keep(&self) -> Option<Keep> {
         let packs: &[&str] = match self.mode {
@@ -204,7 +220,7 @@ impl Guard {
 
     /// Sees to those lines.
     pub(crate) fn exclude(&self) -> Result<()> {
-        let others: Vec<&Path> = GitMode::ALL.map(GitMode::place).into_iter().filter(|other| *other != self.mode.place()).collect();
+        let others: Vec<&Path> = self.others().map(GitMode::place).collect();
         exclude::exclude(&self.repo, &self.excluded(), &others)
     }
 
@@ -215,7 +231,7 @@ impl Guard {
     /// Makes the guard, durably, and takes away one of another mode: in a folder that git commits it
     /// would be in the way.
     pub(crate) fn make(&self, disk: &Disk) -> Result<()> {
-        for mode in GitMode::ALL.into_iter().filter(|mode| *mode != self.mode) {
+        for mode in self.others() {
             let other = self.root.join(mode.place());
             if is_guarded(&other) {
                 let dir = other.join(".git");

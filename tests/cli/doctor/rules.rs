@@ -128,6 +128,25 @@ fn a_store_that_git_clean_would_take_is_told_and_guarded() {
 }
 
 #[test]
+fn a_guard_that_is_left_from_another_mode_is_taken_away() {
+    let env = committed("split");
+    let rules = |mode: &str| {
+        let other = Env::bare();
+        other.art(["init", "--git", mode]).done();
+        fs::read(other.store().join(".gitignore")).unwrap()
+    };
+    // As a pull brings it.
+    fs::remove_file(env.store().join(".gitignore")).unwrap();
+    env.write(".artifacts/.gitignore", rules("all"));
+    assert_eq!(env.git(["add", "."]).code, Some(128));
+    let told = mends(&env, "misplaced-guard", "");
+    assert!(told["message"].as_str().unwrap().starts_with("`git add` would fail at '.artifacts/packs': "), "{told}");
+    commit(&env);
+    assert_eq!(kinds(&env, "."), [""; 0]);
+    assert!(git(&env, &["ls-files"]).contains(".artifacts/packs/"));
+}
+
+#[test]
 fn where_nothing_can_get_lost_no_guard_is_missed() {
     let env = committed("split");
     commit(&env);
