@@ -1,23 +1,18 @@
-//! After a merge or a switch of branches: what is new in the stores, told in a line. Reads only, and
-//! bounded: a hook that takes long is taken out again.
+//! After a merge or a switch of branches: what is new in the stores, told in a line. Writes no more than a
+//! note in local state, and reads a bounded part: a hook that takes long is taken out again.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::changes::StoreChanges;
 use crate::error::Result;
-use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::ops::resolve::{self, Scope};
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::{FileClass, StorePath};
 use crate::store::git::hook;
-use crate::store::reach::{Reach, Start};
-
-/// Files of new versions whose chunks are looked for; versions beyond it are not looked into.
-const FILES_MAX: u64 = 50_000;
+use crate::store::missing::Effort;
 
 /// How git came to where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,26 +121,9 @@ fn of_store(store: &Store, changes: &StoreChanges) -> Result<News> {
         }
     }
     came.sort_by(|a, b| b.record.created_at.cmp(&a.record.created_at).then_with(|| b.record.number.cmp(&a.record.number)));
-    let mut files = 0u64;
-    for version in &came {
-        files = files.saturating_add(version.record.file_count);
-        if files <= FILES_MAX && !is_whole(store, version)? {
-            news.incomplete.push(version.full_name());
-        }
-    }
+    let missing = store.missing_of(&came.iter().collect::<Vec<_>>(), Effort::Bounded)?;
+    let lacking = came.iter().zip(missing).filter(|(_, missing)| missing.is_some_and(|missing| !missing.is_none()));
+    news.incomplete = lacking.map(|(version, _)| version.full_name()).collect();
     news.versions = came.iter().map(Version::full_name).collect();
     Ok(news)
-}
-
-/// Whether all that a version names is in packs here.
-fn is_whole(store: &Store, version: &Version) -> Result<bool> {
-    let (data, lacks) = (store.index(PackClass::Data)?, AtomicBool::new(false));
-    let pages = version.metadata.iter().flat_map(|layer| layer.pages.iter().copied());
-    let starts: Vec<Start> = Start::of_version(version.record.manifest, pages).collect();
-    let unread = Reach::new(store, store.threads()).visit(&starts, &|reached| {
-        if reached.chunks.iter().any(|run| data.find_any(run.chunk.as_bytes()).is_none()) {
-            lacks.store(true, Ordering::Relaxed);
-        }
-    })?;
-    Ok(unread.is_empty() && !lacks.into_inner())
 }
