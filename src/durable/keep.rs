@@ -4,14 +4,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::confirmed::Look;
-use super::{CopyBy, Disk, FillError, is_one_file, sync_dir};
+use super::{CopyBy, Disk, FillError, is_one_file, sync_dir, sync_file};
 use crate::error::{Error, Result};
 
 /// Longest file that gets a second name by copying, in bytes: more than any file of a store has.
 const COPY_LEN_MAX: u64 = 1 << 30;
+
+/// Packs whose second names wait for one sync: a killed put has so many hashed again.
+const WAITING_MAX: usize = 16;
 
 /// Which files get a second name, and where.
 #[derive(Clone, Debug)]
@@ -23,6 +26,14 @@ pub struct Keep {
     pub packs: &'static [&'static str],
     /// Directories of records.
     pub records: &'static [&'static str],
+}
+
+/// Second names that may not be on disk yet.
+#[derive(Debug, Default)]
+pub(super) struct Unsynced {
+    is_any: bool,
+    /// Files that count as confirmed for others once they are.
+    waiting: Vec<(PathBuf, Look)>,
 }
 
 impl Keep {
@@ -50,7 +61,8 @@ impl Disk {
     pub(super) fn keep(&self, relative: &Path) -> Result<()> {
         self.link_kept(relative)?;
         let is_record = self.keep.as_ref().is_some_and(|keep| keep.is_record(relative));
-        if is_record { self.sync_kept() } else { Ok(()) }
+        let is_due = is_record || self.unsynced().waiting.len() >= WAITING_MAX;
+        if is_due { self.sync_kept() } else { Ok(()) }
     }
 
     /// The same, not yet on disk.
@@ -62,7 +74,7 @@ impl Disk {
             let file = fs::symlink_metadata(&from).map_err(|e| Error::io("look at", &from, e))?;
             if is_one_file((there, file)) {
                 // By a try that may have been killed before it was on disk.
-                self.is_keep_synced.store(false, Ordering::Relaxed);
+                self.unsynced().is_any = true;
                 return Ok(());
             }
             // Of a file that was damaged, or that git has written again.
@@ -70,7 +82,7 @@ impl Disk {
         }
         self.make_keep_dir(&keep.dir)?;
         self.link_or_copy(&from, &to)?;
-        self.is_keep_synced.store(false, Ordering::Relaxed);
+        self.unsynced().is_any = true;
         Ok(())
     }
 
@@ -86,23 +98,48 @@ impl Disk {
         self.sync_kept()
     }
 
-    /// Makes the second names durable.
-    pub(super) fn sync_kept(&self) -> Result<()> {
-        match &self.keep {
-            Some(keep) if !self.is_keep_synced.swap(true, Ordering::Relaxed) => sync_dir(&keep.dir),
-            _ => Ok(()),
+    /// Makes the second names durable, and notes the files that waited for it as confirmed. Every
+    /// record does so by the way; who acknowledges something without one calls it.
+    pub fn sync_kept(&self) -> Result<()> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        // Held throughout: another thread's sync must have ended before this one relies on it.
+        let mut unsynced = self.unsynced();
+        if !unsynced.is_any {
+            return Ok(());
         }
+        sync_dir(&keep.dir)?;
+        unsynced.is_any = false;
+        let waiting = std::mem::take(&mut unsynced.waiting);
+        let files: Vec<(&Path, Look)> = waiting.iter().map(|(path, look)| (path.as_path(), *look)).collect();
+        self.confirmed().add_all(&files)
+    }
+
+    /// Whether a file is to be noted as confirmed only with the next sync of second names.
+    pub(super) fn has_to_wait(&self, relative: &Path, look: Look) -> bool {
+        let has_one = self.keep.as_ref().is_some_and(|keep| keep.name(&self.root, relative).is_some());
+        let mut unsynced = self.unsynced();
+        let has_to_wait = has_one && unsynced.is_any;
+        if has_to_wait {
+            unsynced.waiting.push((relative.to_owned(), look));
+        }
+        has_to_wait
+    }
+
+    fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the second name from a file that is about to be removed for good.
     pub(super) fn forget_kept(&self, relative: &Path) {
+        self.unsynced().waiting.retain(|(path, _)| path != relative);
         if let Some(name) = self.keep.as_ref().and_then(|keep| keep.name(&self.root, relative)) {
             // One that stays is put back some day, and removed again.
             let _ = fs::remove_file(name);
         }
     }
 
-    /// Gives a file that is gone its first name again; the caller has checked its bytes.
+    /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
+    /// second names in the end.
     pub fn put_back(&self, kept: &Path, relative: &Path) -> Result<()> {
         let path = self.root.join(relative);
         self.make_parents(relative)?;
@@ -110,6 +147,8 @@ impl Disk {
             self.link_or_copy(kept, &path)?;
         }
         self.sync_parent(&path)?;
+        // By a try that may have been killed before it was on disk.
+        self.unsynced().is_any = true;
         self.confirm(relative)
     }
 
@@ -166,7 +205,7 @@ impl Disk {
         match draft.replace_local(to) {
             Ok(()) => Ok(()),
             // The two lie on different disks.
-            Err(_) => fs::copy(from, to).map(drop).map_err(|e| Error::io("copy", from, e)),
+            Err(_) => fs::copy(from, to).map_err(|e| Error::io("copy", from, e)).and_then(|_| sync_file(to)),
         }
     }
 }
@@ -228,9 +267,39 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = disk(dir.path());
         publish(&disk, "refs/r", b"record");
-        assert!(disk.is_keep_synced.load(Ordering::Relaxed));
+        assert!(!disk.unsynced().is_any);
         disk.link_kept(Path::new("refs/r")).unwrap();
-        assert!(!disk.is_keep_synced.load(Ordering::Relaxed));
+        assert!(disk.unsynced().is_any);
+    }
+
+    #[test]
+    fn a_pack_is_confirmed_for_others_once_its_second_name_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        let others = |path: &str| Disk::new(dir.path(), &dir.path().join("local")).unwrap().is_confirmed(Path::new(path));
+        publish(&disk, "meta/m", b"pages");
+        publish(&disk, "packs/p", b"chunks");
+        assert!(disk.is_confirmed(Path::new("meta/m")) && !others("meta/m"));
+        assert!(others("packs/p"), "it has none");
+        publish(&disk, "refs/r", b"record");
+        assert!(others("meta/m") && others("refs/r"));
+        // What is removed meanwhile is not confirmed later.
+        publish(&disk, "meta/n", b"more");
+        let aside = dir.path().join("aside");
+        disk.move_aside(&dir.path().join("meta/n"), &aside).unwrap();
+        disk.sync_kept().unwrap();
+        assert!(
+            fs::read_to_string(dir.path().join("local/confirmed"))
+                .unwrap()
+                .lines()
+                .all(|line| !line.ends_with("meta/n") || line.starts_with("0 0"))
+        );
+        // Of many packs not all wait for a record, nor what goes when others are removed.
+        let last = format!("meta/{}", WAITING_MAX + 1);
+        (0..WAITING_MAX + 2).for_each(|at| publish(&disk, &format!("meta/{at}"), b"pages"));
+        assert!(others("meta/0") && !others(&last));
+        disk.remove(&[PathBuf::from("meta/0")]).unwrap();
+        assert!(others(&last));
     }
 
     #[test]

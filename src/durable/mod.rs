@@ -20,7 +20,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +31,7 @@ use confirmed::{Confirmed, Look};
 pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
 pub use keep::Keep;
+use keep::Unsynced;
 pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
 pub(crate) use settle::settle_all;
@@ -47,8 +47,7 @@ pub struct Disk {
     tmp: PathBuf,
     confirmed: Mutex<Confirmed>,
     keep: Option<Keep>,
-    /// Whether all second names are on disk.
-    is_keep_synced: AtomicBool,
+    unsynced: Mutex<Unsynced>,
 }
 
 impl Disk {
@@ -60,7 +59,7 @@ impl Disk {
             fs::create_dir_all(&tmp).map_err(|e| Error::io("create", &tmp, e))?;
         }
         let confirmed = Confirmed::load(local.join("confirmed"))?;
-        Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed), keep: None, is_keep_synced: AtomicBool::new(true) })
+        Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed), keep: None, unsynced: Mutex::default() })
     }
 
     /// Begins a file that will be published or put into local state.
@@ -173,6 +172,8 @@ impl Disk {
     /// Removes files of the store, given relative to it, and syncs the directories they were in.
     /// One that is gone already is no failure.
     pub fn remove(&self, files: &[PathBuf]) -> Result<()> {
+        // What makes them dispensable may have a second name by now that is not on disk.
+        self.sync_kept()?;
         let mut parents = BTreeSet::new();
         for relative in files {
             let path = self.root.join(relative);
@@ -249,6 +250,10 @@ impl Disk {
     fn confirm(&self, relative: &Path) -> Result<()> {
         let path = self.root.join(relative);
         let look = Look::at(&path).map_err(|e| Error::io("look at", &path, e))?;
+        if self.has_to_wait(relative, look) {
+            self.confirmed().looks.insert(relative.to_owned(), look);
+            return Ok(());
+        }
         self.confirmed().add(relative, look)
     }
 

@@ -20,9 +20,10 @@ pub fn write(disk: &Disk, record: &Record) -> Result<RecordId> {
     Ok(id)
 }
 
-/// Makes sure that a record which this writer relies on is on disk.
+/// Makes sure that a record which this writer relies on is on disk, and the second names of packs that
+/// were adopted for it.
 pub fn rely_on(disk: &Disk, path: &Path) -> Result<()> {
-    if disk.is_confirmed(path) { Ok(()) } else { disk.adopt(path) }
+    if disk.is_confirmed(path) { disk.sync_kept() } else { disk.adopt(path) }
 }
 
 /// Returns where a record lies, relative to the store.

@@ -12,5 +12,6 @@ mod repo;
 mod attributes;
 mod branches;
 mod clean;
+mod kept;
 mod split_clone;
 mod trees;

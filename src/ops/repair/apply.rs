@@ -50,7 +50,7 @@ impl Repair<'_> {
             self.put_aside(&session, &there, Until::Replaced)?;
             session.publish(pack)?;
         }
-        Ok(())
+        session.disk().sync_kept()
     }
 
     /// Publishes all that is left, writes the records, and moves what is damaged aside.

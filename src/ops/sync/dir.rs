@@ -225,6 +225,8 @@ impl Files for Dir<'_> {
 
     fn flush(&self) -> Result<Vec<(StorePath, Put)>> {
         self.publish_pending()?;
+        // Packs may be all that comes.
+        self.session.get().map_or(Ok(()), |session| session.disk().sync_kept())?;
         Ok(std::mem::take(&mut *lock(&self.done)))
     }
 }

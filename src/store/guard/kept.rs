@@ -83,6 +83,7 @@ impl Guard {
             disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
         }
         gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
+        disk.sync_kept()?;
         Ok(gone.len())
     }
 
