@@ -10,6 +10,8 @@ use crate::name::Ref;
 use crate::quote::{escape, percent, quote};
 use crate::store::Store;
 
+use super::branches::resolve;
+
 /// An entry, with the fields of `ls REF --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EntryInfo {
@@ -103,7 +105,7 @@ pub fn parse_path(typed: &[u8]) -> Result<Vec<u8>> {
 /// no entry if only what lies below the path is there.
 pub(super) fn entry_at(store: &Store, reference: &Ref, typed: &[u8]) -> Result<(String, Vec<u8>, Option<Entry>)> {
     let path = parse_path(typed)?;
-    let version = store.resolve(reference)?.version;
+    let version = resolve(store, reference)?.version;
     let name = version.full_name();
     let first = store.entries(version.record.manifest)?.within(&path).next().transpose()?;
     let first = first.ok_or_else(|| no_such_path(&path, &name))?;

@@ -11,6 +11,7 @@ use crate::store::Store;
 use crate::store::missing::{Effort, Missing};
 use crate::store::walk::EntryWalk;
 
+use super::branches::resolve;
 use super::entry::parse_path;
 use super::resolve::{Divergence, DivergenceKind, diverged};
 use super::show::{VersionInfo, listed, summary_with_metadata};
@@ -132,7 +133,7 @@ pub fn versions(store: &Store, artifact: &Name) -> Result<VersionList> {
 /// Lists the entries of a version that are `path` or lie below it, or all of them.
 pub fn entries<'s>(store: &'s Store, reference: &Ref, path: Option<&[u8]>) -> Result<EntryList<'s>> {
     let path = parse_path(path.unwrap_or_default())?;
-    let version = store.resolve(reference)?.version;
+    let version = resolve(store, reference)?.version;
     let walk = store.entries(version.record.manifest)?.within(&path);
     Ok(EntryList { version: version.full_name(), path, walk })
 }

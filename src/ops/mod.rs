@@ -2,6 +2,7 @@
 pub mod absent;
 pub mod alias;
 mod blocks;
+pub mod branches;
 pub mod cat;
 pub mod cat_object;
 pub mod count_objects;

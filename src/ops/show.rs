@@ -12,6 +12,7 @@ use crate::refs::history::{History, Meaning, Version};
 use crate::run_id::RunId;
 use crate::store::Store;
 
+use super::branches::resolve;
 use super::ls::{ArtifactInfo, artifact_info};
 
 /// A version, with the fields of `show --json`: other tools rely on their names.
@@ -76,7 +77,7 @@ pub struct GitInfo {
 
 /// Finds a version and tells all that its records say of it.
 pub fn show(store: &Store, reference: &Ref) -> Result<VersionInfo> {
-    let found = store.resolve(reference)?;
+    let found = resolve(store, reference)?;
     version_info(store, &found.history, &found.version)
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests; the lint sees only functions marked as such")]
 
 mod alias;
+mod all_branches;
 mod bundle;
 mod cat;
 mod clone;

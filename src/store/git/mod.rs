@@ -238,6 +238,13 @@ impl Repo {
     }
 }
 
+impl Worktree {
+    /// Whether its head is a commit and no branch.
+    pub(super) fn is_detached(&self) -> bool {
+        fs::read(self.git_dir.join("HEAD")).is_ok_and(|head| !head.starts_with(b"ref:"))
+    }
+}
+
 impl Stamp {
     fn take(path: PathBuf) -> Result<Stamp> {
         let look = match fs::symlink_metadata(&path) {

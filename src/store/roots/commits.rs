@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::records::{At, Pool};
 use crate::error::Result;
 use crate::format::pack::PackClass;
+use crate::name::Name;
 use crate::store::git::objects::{Entry, Object, Objects, names};
 use crate::store::git::{Oid, Repo};
 
@@ -20,9 +21,19 @@ pub(super) struct Commits<'a> {
     store: Vec<Vec<u8>>,
     pool: &'a mut Pool,
     held: &'a mut Held,
+    way: Way,
     seen: HashSet<Dir>,
     /// What directories of records hold, for the trees that are roots.
     kept: HashMap<Dir, Content>,
+}
+
+/// Which directories of the store are gone into.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// All in which records or packs may lie.
+    All,
+    /// Those of records, of one artifact or of all.
+    Records(Option<Name>),
 }
 
 /// The files of packs, and of records about packs, that commits and indexes hold.
@@ -49,9 +60,9 @@ impl Held {
 }
 
 impl<'a> Commits<'a> {
-    pub(super) fn open(repo: &Repo, pool: &'a mut Pool, held: &'a mut Held) -> Result<Commits<'a>> {
+    pub(super) fn open(repo: &Repo, pool: &'a mut Pool, held: &'a mut Held, way: Way) -> Result<Commits<'a>> {
         let (objects, store) = (Objects::of(&repo.common)?, names(&repo.store));
-        Ok(Commits { objects, store, pool, held, seen: HashSet::new(), kept: HashMap::new() })
+        Ok(Commits { objects, store, pool, held, way, seen: HashSet::new(), kept: HashMap::new() })
     }
 
     /// Returns the reader of objects.
@@ -117,10 +128,10 @@ impl<'a> Commits<'a> {
             level.dedup();
             let oids: Vec<Oid> = level.iter().map(|(oid, _)| oid.clone()).collect();
             let (mut below, mut contents) = (Vec::new(), Vec::new());
-            let (pool, held) = (&mut *self.pool, &mut *self.held);
+            let (pool, held, way) = (&mut *self.pool, &mut *self.held, &self.way);
             self.objects.each(&oids, |at, object| {
                 let Object::Tree(entries) = object else { return Ok(()) };
-                let content = content_of(&level[at].1, entries, pool, held);
+                let content = content_of(&level[at].1, entries, pool, held, way);
                 below.extend(content.dirs.iter().cloned());
                 contents.push((level[at].clone(), content));
                 Ok(())
@@ -149,12 +160,12 @@ impl<'a> Commits<'a> {
     }
 }
 
-fn content_of(dir: &Path, entries: Vec<Entry>, pool: &mut Pool, held: &mut Held) -> Content {
+fn content_of(dir: &Path, entries: Vec<Entry>, pool: &mut Pool, held: &mut Held, way: &Way) -> Content {
     let mut content = Content::default();
     for entry in entries {
         let path = dir.join(OsStr::from_bytes(&entry.name));
         if entry.is_dir {
-            if is_on_the_way(&path) {
+            if way.leads_through(&path) {
                 content.dirs.push((entry.oid, path));
             }
         } else if is_of_packs(&path) {
@@ -166,16 +177,24 @@ fn content_of(dir: &Path, entries: Vec<Entry>, pool: &mut Pool, held: &mut Held)
     content
 }
 
-/// Whether records or packs may lie below a directory of the store.
-fn is_on_the_way(dir: &Path) -> bool {
-    let parts: Vec<&[u8]> = dir.components().map(|part| part.as_os_str().as_bytes()).collect();
-    matches!(
-        parts[..],
-        [b"refs" | b"packs" | b"meta" | b"gc"]
-            | [b"refs" | b"packs" | b"meta", _]
-            | [b"refs", _, b"versions" | b"edits" | b"aliases"]
-            | [b"refs", _, b"aliases", _]
-    )
+impl Way {
+    /// Whether something that is looked for may lie below a directory of the store.
+    fn leads_through(&self, dir: &Path) -> bool {
+        let parts: Vec<&[u8]> = dir.components().map(|part| part.as_os_str().as_bytes()).collect();
+        let is_wanted = |folder: &[u8]| match self {
+            // Some disks fold case.
+            Way::Records(Some(artifact)) => folder.eq_ignore_ascii_case(artifact.as_str().as_bytes()),
+            Way::Records(None) | Way::All => true,
+        };
+        match parts[..] {
+            [b"refs"] => true,
+            [b"refs", folder] | [b"refs", folder, b"versions" | b"edits" | b"aliases"] | [b"refs", folder, b"aliases", _] => {
+                is_wanted(folder)
+            }
+            [b"packs" | b"meta" | b"gc"] | [b"packs" | b"meta", _] => matches!(self, Way::All),
+            _ => false,
+        }
+    }
 }
 
 /// Whether a file is a pack, or says something of packs.

@@ -7,6 +7,7 @@
 
 mod branches;
 mod commits;
+mod holders;
 pub(super) mod pages;
 mod records;
 
@@ -21,7 +22,8 @@ use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::refs::history::{History, Version};
 pub use branches::Branches;
-use commits::{Commits, Held};
+use commits::{Commits, Held, Way};
+pub use holders::{Holder, revisions_with, visit_holders};
 pub use pages::BranchPages;
 use records::{At, Pool};
 
@@ -179,7 +181,7 @@ impl Found {
         }
         let mut found = Vec::<(String, Vec<At>)>::new();
         let mut is_committed = false;
-        let mut commits = Commits::open(repo, &mut self.pool, held)?;
+        let mut commits = Commits::open(repo, &mut self.pool, held, Way::All)?;
         for worktree in &repo.worktrees {
             let staged = repo.staged(worktree)?;
             is_committed |= !staged.is_empty();

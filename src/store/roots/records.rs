@@ -136,6 +136,11 @@ impl Pool {
         &self.slots[at as usize].folder
     }
 
+    /// Returns where a record lies, relative to the store.
+    pub(super) fn path(&self, at: At) -> &Path {
+        &self.slots[at as usize].path
+    }
+
     /// Groups records by their artifacts.
     pub(super) fn by_artifact(&self, of: &[At]) -> HashMap<Name, Records> {
         let mut artifacts = HashMap::<Name, Records>::new();

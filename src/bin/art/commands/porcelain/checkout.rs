@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use artstore::name::Ref;
+use artstore::ops::branches::resolve;
 use artstore::ops::restore::{RestoreOptions, restore};
 use clap::Args;
 
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &CheckoutArgs, setup: &Setup) -> Result<Exit> {
         ..RestoreOptions::default()
     };
     let store = setup.store()?;
-    let found = store.resolve(&reference)?;
+    let found = resolve(&store, &reference)?;
     let outcome = restore(&store, &setup.context()?, &found, &args.dest, &options)?;
     restored::tell(setup, &found.version, &outcome, &options)
 }

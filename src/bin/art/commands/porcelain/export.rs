@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use artstore::Error;
 use artstore::durable::Existing;
 use artstore::name::Ref;
+use artstore::ops::branches::resolve;
 use artstore::ops::export::{ArchiveFormat, ExportOptions, export};
 use artstore::ops::target::Target;
 use artstore::quote::quote_path;
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &ExportArgs, setup: &Setup) -> Result<Exit> {
         }
     };
     let store = setup.store_to_read()?;
-    let found = store.resolve(&args.reference)?;
+    let found = resolve(&store, &args.reference)?;
     let (options, context) = (ExportOptions { format, prefixes }, setup.context()?);
     let version = &found.version;
     let file = match &args.output {

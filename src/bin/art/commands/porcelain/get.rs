@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use artstore::name::Ref;
+use artstore::ops::branches::resolve;
 use artstore::ops::restore::{RestoreOptions, default_dest, restore};
 use artstore::ops::run::{check_open, use_version};
 use clap::Args;
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &GetArgs, setup: &Setup) -> Result<Exit> {
     // Before anything is restored: a use that cannot be recorded must not come as a surprise.
     let run = if args.records_use { Some(needed(setup, &store, args.run.as_deref())?) } else { None };
     run.map(|run| check_open(&store, run)).transpose()?;
-    let found = store.resolve(&reference)?;
+    let found = resolve(&store, &reference)?;
     let dest = args.dest.clone().unwrap_or_else(|| default_dest(&found.version));
     let outcome = restore(&store, &setup.context()?, &found, &dest, &options)?;
     if let Some(run) = run {

@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use artstore::Store;
 use artstore::format::manifest::{Entry, EntryKind};
 use artstore::name::{Name, Ref};
 use artstore::ops::entry::{EntryInfo, no_such_path};
 use artstore::ops::ls::{self, ArtifactInfo, VersionList, VersionRow};
 use artstore::quote::escape;
+use artstore::{Error, Store};
 use clap::Args;
 
+use super::all_branches;
 use super::show::tags_line;
 use super::unsettled::{BRING, lacks, settle, settle_contested, stands_for};
 use super::warn_of_damaged;
@@ -23,7 +24,7 @@ use crate::ui::table::{Align::Left, Align::Right, Table};
 /// List artifacts, the versions of one, or the entries of a version
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  art ls                             all artifacts\n  art ls training-data               its versions\n  art ls training-data:latest        its entries\n  art ls training-data:v0 images     the entries below images/"
+    after_help = "Examples:\n  art ls                             all artifacts\n  art ls training-data               its versions\n  art ls training-data:latest        its entries\n  art ls training-data:v0 images     the entries below images/\n  art ls --all-branches              artifacts on any branch of the git repo, and on which"
 )]
 pub(crate) struct LsArgs {
     /// An artifact (NAME) for its versions, or a version (NAME:v3, NAME:ALIAS, NAME@DIGEST) for its entries
@@ -31,9 +32,15 @@ pub(crate) struct LsArgs {
     what: Option<String>,
     /// Only what is at PATH or below it; with a NAME, of its latest version
     path: Option<OsString>,
+    /// List what all branches of the git repo have, also its tags, stashes and other working trees
+    #[arg(long)]
+    all_branches: bool,
 }
 
 pub(crate) fn run(args: &LsArgs, setup: &Setup) -> Result<Exit> {
+    if args.all_branches {
+        return of_branches(args, setup);
+    }
     match (&args.what, &args.path) {
         (None, _) => artifacts(setup, &setup.store_to_read()?),
         (Some(what), None) if !what.contains([':', '@', '~']) => {
@@ -44,6 +51,18 @@ pub(crate) fn run(args: &LsArgs, setup: &Setup) -> Result<Exit> {
             let reference: Ref = what.parse()?;
             entries(setup, &setup.store_to_read()?, &reference, path.as_ref().map(|path| path.as_bytes()))
         }
+    }?;
+    Ok(Exit::Done)
+}
+
+fn of_branches(args: &LsArgs, setup: &Setup) -> Result<Exit> {
+    let store = setup.store_to_read()?;
+    match (&args.what, &args.path) {
+        (None, None) => all_branches::artifacts(setup, &store),
+        (Some(what), None) if !what.contains([':', '@', '~']) => all_branches::versions(setup, &store, &what.parse()?),
+        _ => Err(Error::usage("cannot list entries of all branches: a version has the same on each")
+            .hint("`art ls NAME --all-branches`")
+            .into()),
     }?;
     Ok(Exit::Done)
 }

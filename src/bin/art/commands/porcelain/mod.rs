@@ -1,6 +1,7 @@
 //! Commands for people.
 
 pub(crate) mod alias;
+mod all_branches;
 pub(crate) mod bundle;
 pub(crate) mod cat;
 pub(crate) mod checkout;

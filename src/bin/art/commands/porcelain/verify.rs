@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use artstore::name::Ref;
+use artstore::ops::branches::resolve;
 use artstore::ops::verify::verify;
 use clap::Args;
 use serde_json::json;
@@ -27,7 +28,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &VerifyArgs, setup: &Setup) -> Result<Exit> {
     let reference: Ref = args.reference.parse()?;
     let store = setup.store()?;
-    let found = store.resolve(&reference)?;
+    let found = resolve(&store, &reference)?;
     let outcome = verify(&store, &setup.context()?, &found, &args.dir)?;
     let mut out = setup.ui.out()?;
     if out.json {
