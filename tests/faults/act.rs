@@ -6,7 +6,7 @@ use artstore::format::path::EntryPath;
 use artstore::ops::alias;
 use artstore::ops::init::{InitOptions, init};
 use artstore::ops::put::{PutOptions, put};
-use artstore::ops::repair::{RepairOptions, repair};
+use artstore::ops::repair::{self, RepairOptions, repair};
 use artstore::progress::Silent;
 use artstore::{Error, Store};
 
@@ -46,7 +46,7 @@ fn make(root: &Path) -> Result<(), Error> {
 
 fn mend(place: &Place, words: &[&str]) -> Result<(), Error> {
     let from = words.iter().filter(|word| **word != "--from").map(|dir| place.project().join(dir)).collect();
-    let store = Store::open(&place.store())?;
+    let store = repair::open(&place.store(), &Silent)?;
     repair(&store, &context(), &RepairOptions { from, ..RepairOptions::default() }).map(drop)
 }
 

@@ -3,6 +3,7 @@
 
 use crate::kill::{Point, go_on, points};
 use crate::place::{Place, Workshop};
+use crate::repo;
 use crate::scenario::{Prepared, at_each_call, full};
 use crate::strace::{Fault, trace};
 use crate::support::{Ran, files, run};
@@ -156,5 +157,7 @@ fn judge(prepared: &Prepared, workshop: &Workshop, place: &Place, ran: &Ran, no_
     view.check_within(&[prepared.before.clone(), prepared.after.clone()]).map_err(|why| format!("{why}; {}", said()))?;
     prepared.scenario.check_told(place)?;
     prepared.scenario.check_dest(place, workshop, false)?;
+    let is_done = ran.code == Some(0) && !ran.stderr.contains("warning: cannot guard the store");
+    repo::check_guarded(prepared, workshop, place, is_done).map_err(|why| format!("{why}; {}", said()))?;
     go_on(prepared, workshop, place).map_err(|why| format!("{why}; at first {}", said()))
 }

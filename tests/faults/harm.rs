@@ -1,11 +1,12 @@
-//! What befalls a store outside any command: a copy of it is made, and files of it are damaged. Each
-//! is a line of a scenario's set-up that begins with `!`.
+//! What befalls a store outside any command: a copy of it is made, files of it are damaged, and git is
+//! run in the project. Each is a line of a scenario's set-up that begins with `!`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::place::Place;
+use crate::place::{Place, Snapshot};
+use crate::repo;
 use crate::support::files;
 
 /// Where the good copy lies in a project.
@@ -20,10 +21,17 @@ pub(crate) fn is_harm(line: &[&str]) -> bool {
 }
 
 /// Does what a line says: `!copy`, or `!flip`, `!tear`, `!halve` or `!remove` with the `largest` or
-/// `smallest` file of a directory of the store or of the copy. Returns the files that it wrote or removed.
+/// `smallest` file of a directory of the store or of the copy; `!git init`, `!git commit` of all, `!git clean`
+/// of all that git does not have; and `!unguard`, after which the store is as one that is older than its guard.
+/// Returns what it wrote or removed, in an order in which it can be taken up.
 pub(crate) fn inflict(place: &Place, line: &[&str]) -> Vec<PathBuf> {
     if line == ["!copy"] {
         return copy(&place.store(), &place.project().join(COPY));
+    }
+    if matches!(line, ["!git", _] | ["!unguard"]) {
+        let before = Snapshot::take(&place.project());
+        repo::befall(place, line);
+        return before.changed(&place.project());
     }
     let [what, which, dir] = line else { panic!("{line:?} is not known") };
     let root = if dir.starts_with(COPY) { place.project() } else { place.store() };

@@ -2,6 +2,7 @@
 
 use crate::oracle::check_no_litter;
 use crate::place::{Place, Workshop};
+use crate::repo;
 use crate::scenario::{Prepared, at_each_call, full};
 use crate::strace::{Fault, Traced, trace};
 use crate::tally::{Tally, for_each};
@@ -66,6 +67,7 @@ fn kill_at(prepared: &Prepared, workshop: &Workshop, (call, number): &Point, tal
         .and_then(|view| view.check_within(&[prepared.before.clone(), prepared.after.clone()]))
         .and_then(|()| prepared.scenario.check_told(&place))
         .and_then(|()| prepared.scenario.check_dest(&place, workshop, false))
+        .and_then(|()| repo::check_guarded(prepared, workshop, &place, false))
         .and_then(|()| go_on(prepared, workshop, &place));
     tally.injected(|| format!("{}: killed at {call} {number}", prepared.scenario.name), outcome);
 }
@@ -95,5 +97,9 @@ pub(crate) fn go_on(prepared: &Prepared, workshop: &Workshop, place: &Place) -> 
             return Err(format!("litter of a restore stays: {:?}", place.partial_restores()));
         }
     }
-    if prepared.scenario.dest.is_some() { Ok(()) } else { check_no_litter(place) }
+    if prepared.scenario.dest.is_some() {
+        return Ok(());
+    }
+    check_no_litter(place)?;
+    if prepared.scenario.is_in_git() { repo::check_kept(place) } else { Ok(()) }
 }

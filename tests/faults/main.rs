@@ -15,6 +15,7 @@ mod kill;
 mod oracle;
 mod place;
 mod power;
+mod repo;
 mod scenario;
 mod strace;
 #[path = "../support/mod.rs"]

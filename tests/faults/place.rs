@@ -28,7 +28,7 @@ pub(crate) struct Snapshot {
     nodes: BTreeMap<PathBuf, Node>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     kind: Kind,
     mode: u32,
@@ -36,7 +36,7 @@ struct Node {
     mtime_ns: i128,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Dir,
     File(Vec<u8>),
@@ -187,14 +187,32 @@ impl Snapshot {
         Snapshot { nodes }
     }
 
+    /// Returns what is another at a directory by now: first what is gone, a directory after what was in it.
+    pub(crate) fn changed(&self, dir: &Path) -> Vec<PathBuf> {
+        let now = Snapshot::take(dir);
+        let gone = self.nodes.keys().rev().filter(|path| !now.nodes.contains_key(*path));
+        let new = now.nodes.iter().filter(|(path, node)| self.nodes.get(*path) != Some(node)).map(|(path, _)| path);
+        gone.chain(new).map(|path| dir.join(path)).collect()
+    }
+
     /// Writes the project out again, in an empty directory.
     pub(crate) fn write(&self, dir: &Path) {
+        let mut written: BTreeMap<u64, PathBuf> = BTreeMap::new();
         for (path, node) in &self.nodes {
             let path = dir.join(path);
             match &node.kind {
                 Kind::Dir => fs::create_dir(&path).unwrap(),
                 Kind::Link(target) => symlink(target, &path).unwrap(),
-                Kind::File(bytes) => fs::write(&path, bytes).unwrap(),
+                Kind::File(bytes) => match written.get(&node.inode) {
+                    Some(first) => {
+                        fs::hard_link(first, &path).unwrap();
+                        continue;
+                    }
+                    None => {
+                        fs::write(&path, bytes).unwrap();
+                        written.insert(node.inode, path.clone());
+                    }
+                },
             }
             if !matches!(node.kind, Kind::Link(_)) {
                 fs::set_permissions(&path, PermissionsExt::from_mode(node.mode)).unwrap();

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use crate::harm::{inflict, is_harm};
 use crate::oracle::{View, check_clean};
 use crate::place::{Place, Snapshot, Workshop};
+use crate::repo::UNGUARD;
 use crate::support::{Ran, tree};
 
 /// A command, and the commands that make the store it works on.
@@ -51,6 +52,12 @@ const FINISH: &[&str] = &["run", "finish", "train"];
 const USE: &[&str] = &["use", "data:v0", "--as", "set", "--run", "train"];
 /// What each command of the run tells goes where no fault is injected.
 const STEPS: &str = r#""$0" use data:v0 >"$HOME/told" && "$0" put data "$1" >>"$HOME/told""#;
+
+const GIT: &[&str] = &["!git", "init"];
+const COMMIT: &[&str] = &["!git", "commit"];
+const CLEAN: &[&str] = &["!git", "clean"];
+const INIT_ALL: &[&str] = &["init", "--git=all"];
+const INIT_NONE: &[&str] = &["init", "--git=none"];
 
 const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
     Scenario { name, setup, command, dest: None, exit: 0 }
@@ -149,6 +156,16 @@ const ALL: &[Scenario] = &[
         &[INIT, ONE, MANY, TWO, COPY, FLIP_PACK, FLIP_RECORD, &["!remove", "smallest", "packs"], &["!tear", "smallest", "meta"]],
         FETCH,
     ),
+    store("in git: init", &[GIT], INIT),
+    store("in git: put the first", &[GIT, INIT], ONE),
+    store("in git: put the second", &[GIT, INIT, ONE], TWO),
+    store("in git: put unchanged", &[GIT, INIT, ONE], ONE),
+    store("in git: alias set", &[GIT, INIT, ONE, TWO], BEST),
+    store("in git: put where nothing is guarded yet", &[GIT, INIT, ONE, UNGUARD], TWO),
+    store("in git: put after a commit", &[GIT, INIT, ONE, BEST, COMMIT], TWO),
+    store("in git: repair after a clean", &[GIT, INIT, ONE, BEST, CLEAN], REPAIR),
+    store("in git, all: put the second", &[GIT, INIT_ALL, ONE], TWO),
+    store("in git, none: put the second", &[GIT, INIT_NONE, ONE], TWO),
 ];
 
 /// A scenario whose set-up was run once, with what the store showed before and after.
@@ -208,9 +225,19 @@ impl Scenario {
         self.command[0] == "repair"
     }
 
-    /// Reads what the store shows, damaged where that may be.
+    /// Whether the project is a git repo.
+    pub(crate) fn is_in_git(&self) -> bool {
+        self.setup.first() == Some(&GIT)
+    }
+
+    /// Whether what is stored when the command begins is kept off `git clean`.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_in_git() && !self.setup.contains(&UNGUARD)
+    }
+
+    /// Reads what the store shows, damaged where that may be: `git clean` damages nothing.
     pub(crate) fn view(&self, place: &Place) -> Result<View, String> {
-        if self.is_repair() { View::read_damaged(&place.store()) } else { View::read(&place.store()) }
+        if self.is_repair() && !self.is_in_git() { View::read_damaged(&place.store()) } else { View::read(&place.store()) }
     }
 
     /// Checks that what the commands of a run were told stands.

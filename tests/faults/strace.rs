@@ -1,5 +1,6 @@
 //! Runs `art` under strace and reads its log: the seam at which faults are injected.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -104,10 +105,16 @@ pub(crate) fn is_usable() -> bool {
 }
 
 /// Runs a command under strace, with the bytes that are written in the log if `payloads`.
+///
+/// In a git repo faults are for `art` alone and not for the git that it asks: strace lets go of what it
+/// starts. With the payloads, where a shell starts `art`, what git does is left out of the log.
 pub(crate) fn trace(command: &Command, log: &Path, payloads: bool, faults: &[Fault]) -> Traced {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-xx", "-y", "-s", if payloads { "40000000" } else { "0" }, "-o"]).arg(log);
-    let also = if payloads { ",close,lseek,fcntl,dup,dup2,dup3" } else { "" };
+    if !payloads && command.get_current_dir().unwrap().join(".git").exists() {
+        strace.args(["-b", "execve"]);
+    }
+    let also = if payloads { ",close,lseek,fcntl,dup,dup2,dup3,execve" } else { "" };
     strace.arg("-e").arg(format!("trace={}{also}", CHANGING.join(",")));
     for Fault { call, what, when } in faults {
         strace.arg("-e").arg(format!("inject={call}:{what}:when={when}"));
@@ -168,7 +175,21 @@ impl Log {
             }
         }
         log.calls.extend(begun.iter().filter_map(|(pid, start)| Call::parse(*pid, &format!("{start}) = ?"))));
+        log.leave_out_git();
         log
+    }
+}
+
+impl Log {
+    fn leave_out_git(&mut self) {
+        let mut of_git = HashSet::new();
+        self.calls.retain(|call| {
+            let starts = call.name == "execve";
+            if starts && call.is_ok() && call.bytes(0).ends_with(b"/git") {
+                of_git.insert(call.pid);
+            }
+            !starts && !of_git.contains(&call.pid)
+        });
     }
 }
 

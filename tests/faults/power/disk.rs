@@ -108,10 +108,16 @@ impl Image {
 
     /// Writes the image into an empty directory, with local state that is believed there.
     pub(crate) fn write(&self, history: &History, dir: &Path) {
-        for (path, (_, content)) in &self.nodes {
-            match content {
-                None => fs::create_dir(dir.join(path)).unwrap(),
-                Some(content) => fs::write(dir.join(path), &content.bytes).unwrap(),
+        let mut written: HashMap<Id, PathBuf> = HashMap::new();
+        for (path, (id, content)) in &self.nodes {
+            let path = dir.join(path);
+            match (content, written.get(id)) {
+                (None, _) => fs::create_dir(path).unwrap(),
+                (Some(_), Some(first)) => fs::hard_link(first, path).unwrap(),
+                (Some(content), None) => {
+                    fs::write(&path, &content.bytes).unwrap();
+                    written.insert(*id, path);
+                }
             }
         }
         let store = Path::new(".artifacts");

@@ -90,15 +90,19 @@ impl History {
         }
     }
 
-    /// Takes up a file as it lies there, or that it is gone: something that no log tells. It is all
-    /// on disk.
+    /// Takes up a file or directory as it lies there, or that it is gone: something that no log tells.
+    /// It is all on disk.
     pub(crate) fn take_up(&mut self, path: &Path) {
-        let above: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| *dir != self.project).collect();
-        for dir in above.into_iter().rev() {
+        let from = usize::from(!path.is_dir());
+        let dirs: Vec<&Path> = path.ancestors().skip(from).take_while(|dir| *dir != self.project).collect();
+        for dir in dirs.into_iter().rev() {
             if self.find(dir).is_none() {
                 let made = self.object(true, dir);
                 self.settle(dir, Some(made));
             }
+        }
+        if path.is_dir() {
+            return;
         }
         let Ok(bytes) = std::fs::read(path) else { return self.settle(path, None) };
         let file = self.find(path).unwrap_or_else(|| self.object(false, path));

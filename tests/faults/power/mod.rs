@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::act::act;
 use crate::oracle::check_no_litter;
 use crate::place::Workshop;
+use crate::repo;
 use crate::scenario::{Scenario, available, full};
 use crate::tally::{Tally, for_each};
 use choice::{Effort, Fates, Random, choices};
@@ -243,6 +244,13 @@ impl Recorded {
         if (self.is_clean || self.scenario.is_repair() && is_done) && place.store().join("format").exists() {
             self.scenario.check_clean(&place)?;
         }
+        if self.scenario.is_in_git() && (self.scenario.is_guarded() || is_done) {
+            let cleaned = workshop.place();
+            image.write(&self.history, &cleaned.project());
+            // What a clean took and a repair brings back was acknowledged before both.
+            let from = if self.scenario.is_repair() { goal } else { acknowledged };
+            repo::check_cleaned(&cleaned, &self.views[from..=shown.max(from)], &act)?;
+        }
         place.age_litter();
         let (command, _) = self.commands[goal - 1];
         let again = act(&place, command);
@@ -262,6 +270,7 @@ impl Recorded {
             // Not every command sweeps.
             act(&place, &["put", "swept", "SRC/three"])?;
         }
-        check_no_litter(&place)
+        check_no_litter(&place)?;
+        if self.scenario.is_in_git() { repo::check_kept(&place) } else { Ok(()) }
     }
 }

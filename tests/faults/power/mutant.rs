@@ -103,7 +103,10 @@ fn records_first(history: &History, from: usize) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     for pack in from..record {
         let Op::Name { to: Some(file), dir, .. } = &history.ops[pack] else { continue };
-        if history.objects[*file].is_dir || !(lies_below(history, *dir, "packs") || lies_below(history, *dir, "meta")) {
+        if history.objects[*file].is_dir
+            || guards(history, *dir)
+            || !(lies_below(history, *dir, "packs") || lies_below(history, *dir, "meta"))
+        {
             continue;
         }
         // From the pack's own sync to that of its directory.
@@ -126,7 +129,10 @@ fn relying(history: &History, sync: usize, object: usize) -> usize {
     let answer = |at: &usize| history.ops[*at] == Op::Acknowledged;
     let is_pack = |dir| lies_below(history, dir, "packs") || lies_below(history, dir, "meta");
     let named = |at: &usize| matches!(&history.ops[*at], Op::Name { to: Some(to), .. } if *to == object);
-    let step = if !history.objects[object].is_dir {
+    let step = if guards(history, object) || holds_guard(history, sync, object) {
+        // No record rests on what keeps `git clean` off.
+        later.find(answer)
+    } else if !history.objects[object].is_dir {
         later.clone().find(named).or_else(|| later.find(|at| is_record(history, *at) || answer(at)))
     } else if is_pack(object) {
         let next = later.clone().find(|at| is_record(history, *at) || answer(at));
@@ -138,6 +144,20 @@ fn relying(history: &History, sync: usize, object: usize) -> usize {
         later.find(answer)
     };
     step.unwrap_or(history.ops.len())
+}
+
+/// Whether a file or directory is of the guard, or the folder of second names.
+fn guards(history: &History, object: usize) -> bool {
+    let path = &history.objects[object].path;
+    lies_below(history, object, ".git") || lies_below(history, object, "packs/.git") || path.ends_with("packs/keep")
+}
+
+/// Whether all that waits for the sync of a directory are names of those.
+fn holds_guard(history: &History, sync: usize, object: usize) -> bool {
+    let before: Vec<usize> = (0..sync).collect();
+    let mut waiting = pending(history, &before).into_iter().filter(|&op| object_of(&history.ops[op]) == Some(object)).peekable();
+    let is_guard = |op| matches!(&history.ops[op], Op::Name { to: Some(to), .. } if guards(history, *to) && history.objects[*to].is_dir);
+    waiting.peek().is_some() && waiting.all(is_guard)
 }
 
 /// Whether a record gets its name.
