@@ -1,12 +1,13 @@
 //! The lines in a repo's `info/exclude` that have git ignore the guarded folder and local state on every
 //! branch, also on one that has no store and so none of its `.gitignore`.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Around;
+use crate::durable::{Existing, Output};
 use crate::error::{Error, Result};
 
 const TITLE: &[u8] = b"# Of `art`: data that git does not have.";
@@ -17,25 +18,26 @@ pub(super) fn exclude(repo: &Around, wanted: &[&Path], others: &[&Path]) -> Resu
     let path = dir.join("exclude");
     let text = read(&path)?;
     let (wanted, others) = (patterns(repo, wanted), patterns(repo, others));
-    let lines = || text.split(|&b| b == b'\n');
-    let is_other = |line: &[u8]| others.iter().any(|other| other == line);
-    if lines().any(is_other) {
-        // Rewritten only where the mode was changed: the file is the user's.
-        let kept: Vec<&[u8]> = lines().filter(|line| !is_other(line)).collect();
-        fs::write(&path, kept.join(&b'\n')).map_err(|e| Error::io("write", &path, e))?;
+    let kept: Vec<&[u8]> = text.split(|&b| b == b'\n').filter(|line| others.iter().all(|other| other != line)).collect();
+    let missing: Vec<&Vec<u8>> = wanted.iter().filter(|pattern| kept.iter().all(|line| line != pattern)).collect();
+    let mut new = kept.join(&b'\n');
+    if !missing.is_empty() {
+        if !new.is_empty() && !new.ends_with(b"\n") {
+            new.push(b'\n');
+        }
+        if kept.iter().all(|line| *line != TITLE) {
+            new.extend([TITLE, b"\n"].concat());
+        }
+        missing.iter().for_each(|pattern| new.extend([pattern, &b"\n"[..]].concat()));
     }
-    let missing: Vec<&Vec<u8>> = wanted.iter().filter(|pattern| lines().all(|line| line != *pattern)).collect();
-    if missing.is_empty() {
+    if new == text {
         return Ok(());
     }
     fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-    let mut more = if text.is_empty() || text.ends_with(b"\n") { Vec::new() } else { vec![b'\n'] };
-    if lines().all(|line| line != TITLE) {
-        more.extend([TITLE, b"\n"].concat());
-    }
-    missing.iter().for_each(|pattern| more.extend([pattern, &b"\n"[..]].concat()));
-    let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(|e| Error::io("write", &path, e))?;
-    file.write_all(&more).map_err(|e| Error::io("write", &path, e))
+    // The file is the user's: it may be a link to one that several repos share, and is never half there.
+    let mut file = Output::begin(&fs::canonicalize(&path).unwrap_or(path), Existing::Replace)?;
+    file.write_all(&new).map_err(|e| Error::io("write", &dir.join("exclude"), e))?;
+    file.finish()
 }
 
 /// Whether a repo has a line for each of some folders.
