@@ -26,6 +26,8 @@ pub struct Keep {
     pub packs: &'static [&'static str],
     /// Directories of records.
     pub records: &'static [&'static str],
+    /// Directories of files that may have one from a time when other files got them.
+    pub ever: &'static [&'static str],
 }
 
 /// Second names that may not be on disk yet.
@@ -41,10 +43,14 @@ impl Keep {
         self.records.iter().any(|dir| relative.starts_with(dir))
     }
 
+    /// Whether a file below the root gets one.
+    pub fn has(&self, relative: &Path) -> bool {
+        self.is_record(relative) || self.packs.iter().any(|dir| relative.starts_with(dir))
+    }
+
     /// Returns the second name of a file below a root.
     fn name(&self, root: &Path, relative: &Path) -> Option<PathBuf> {
-        let has_one = self.is_record(relative) || self.packs.iter().any(|dir| relative.starts_with(dir));
-        let has_one = has_one && !root.join(relative).starts_with(&self.dir);
+        let has_one = self.has(relative) && !root.join(relative).starts_with(&self.dir);
         relative.file_name().filter(|_| has_one).map(|name| self.dir.join(name))
     }
 }
@@ -78,10 +84,11 @@ impl Disk {
                 return Ok(());
             }
             // Of a file that was damaged, or that git has written again.
-            fs::remove_file(&to).map_err(|e| Error::io("remove", &to, e))?;
+            self.link_over(&from, &to)?;
+        } else {
+            self.make_keep_dir(&keep.dir)?;
+            self.link_or_copy(&from, &to)?;
         }
-        self.make_keep_dir(&keep.dir)?;
-        self.link_or_copy(&from, &to)?;
         self.unsynced().is_any = true;
         Ok(())
     }
@@ -116,13 +123,18 @@ impl Disk {
 
     /// Whether a file is to be noted as confirmed only with the next sync of second names.
     pub(super) fn has_to_wait(&self, relative: &Path, look: Look) -> bool {
-        let has_one = self.keep.as_ref().is_some_and(|keep| keep.name(&self.root, relative).is_some());
+        let has_one = self.has_second_name(relative);
         let mut unsynced = self.unsynced();
         let has_to_wait = has_one && unsynced.is_any;
         if has_to_wait {
             unsynced.waiting.push((relative.to_owned(), look));
         }
         has_to_wait
+    }
+
+    /// Whether a file is of those that get a second name.
+    pub(super) fn has_second_name(&self, relative: &Path) -> bool {
+        self.keep.as_ref().is_some_and(|keep| keep.name(&self.root, relative).is_some())
     }
 
     fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
@@ -132,9 +144,10 @@ impl Disk {
     /// Takes the second name from a file that is about to be removed for good.
     pub(super) fn forget_kept(&self, relative: &Path) {
         self.unsynced().waiting.retain(|(path, _)| path != relative);
-        if let Some(name) = self.keep.as_ref().and_then(|keep| keep.name(&self.root, relative)) {
+        let keep = self.keep.as_ref().filter(|keep| keep.ever.iter().any(|dir| relative.starts_with(dir)));
+        if let Some((keep, name)) = keep.zip(relative.file_name()) {
             // One that stays is put back some day, and removed again.
-            let _ = fs::remove_file(name);
+            let _ = fs::remove_file(keep.dir.join(name));
         }
     }
 
@@ -193,6 +206,19 @@ impl Disk {
                 ) => {}
             Err(e) => return Err(Error::io("link", from, e)),
         }
+        self.copy_over(from, to)
+    }
+
+    /// Gives a name to a file in place of another.
+    fn link_over(&self, from: &Path, to: &Path) -> Result<()> {
+        let link = tempfile::Builder::new().prefix("tmp-").make_in(&self.tmp, |path| fs::hard_link(from, path));
+        if link.is_ok_and(|link| fs::rename(link.path(), to).is_ok()) {
+            return Ok(());
+        }
+        self.copy_over(from, to)
+    }
+
+    fn copy_over(&self, from: &Path, to: &Path) -> Result<()> {
         let mut draft = self.draft()?;
         let source = fs::File::open(from).map_err(|e| Error::io("read", from, e))?;
         match draft.fill_from_file(&source, COPY_LEN_MAX, CopyBy::Kernel) {
@@ -204,8 +230,12 @@ impl Disk {
         let draft = draft.synced()?;
         match draft.replace_local(to) {
             Ok(()) => Ok(()),
-            // The two lie on different disks.
-            Err(_) => fs::copy(from, to).map_err(|e| Error::io("copy", from, e)).and_then(|_| sync_file(to)),
+            // The two lie on different disks. What is there may be another name of some file.
+            Err(_) => {
+                let _ = fs::remove_file(to);
+                fs::copy(from, to).map_err(|e| Error::io("copy", from, e))?;
+                sync_file(to)
+            }
         }
     }
 }
@@ -218,7 +248,7 @@ mod tests {
 
     fn disk(dir: &Path) -> Disk {
         fs::create_dir_all(dir.join("local")).unwrap();
-        let keep = Keep { dir: dir.join("kept"), packs: KEEP.0, records: KEEP.1 };
+        let keep = Keep { dir: dir.join("kept"), packs: KEEP.0, records: KEEP.1, ever: &["meta", "refs", "packs"] };
         Disk::new(dir, &dir.join("local")).unwrap().keeping(Some(keep))
     }
 
@@ -309,5 +339,24 @@ mod tests {
         publish(&disk, "meta/m", b"damaged");
         publish(&disk, "meta/m", b"good");
         assert_eq!(fs::read(dir.path().join("kept/m")).unwrap(), b"good");
+        assert_eq!(fs::read_dir(dir.path().join("local/tmp")).unwrap().count(), 0);
+        // Where there are no links, or none between the two.
+        fs::write(dir.path().join("other"), "other").unwrap();
+        disk.copy_over(&dir.path().join("other"), &dir.path().join("kept/m")).unwrap();
+        assert_eq!(fs::read(dir.path().join("kept/m")).unwrap(), b"other");
+        assert_eq!(fs::read(dir.path().join("meta/m")).unwrap(), b"good");
+    }
+
+    #[test]
+    fn what_is_removed_loses_a_second_name_of_another_time_and_what_is_no_file_of_the_store_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        ["kept", "aside"].iter().for_each(|name| fs::create_dir(dir.path().join(name)).unwrap());
+        publish(&disk, "packs/p", b"chunks");
+        ["kept/p", "aside/p"].iter().for_each(|to| fs::hard_link(dir.path().join("packs/p"), dir.path().join(to)).unwrap());
+        disk.remove(&[PathBuf::from("aside/p")]).unwrap();
+        assert!(dir.path().join("kept/p").exists());
+        disk.remove(&[PathBuf::from("packs/p")]).unwrap();
+        assert!(!dir.path().join("kept/p").exists());
     }
 }

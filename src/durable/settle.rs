@@ -1,6 +1,6 @@
 //! Making durable what others have put into a store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,23 @@ const ONE_BY_ONE_MAX: usize = 256;
 
 impl Disk {
     /// Makes durable those of some files, given relative to the root, that are not known to be, and
-    /// notes them in local state. Their bytes are not looked at.
+    /// notes them in local state. Their bytes are not looked at. They get second names, but for those
+    /// that are held by others, as asked of `held`.
     ///
     /// Cost: looks at each file; syncs what is new here.
-    pub fn settle<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
+    pub fn settle<'p>(&self, files: impl Iterator<Item = &'p Path>, held: impl FnOnce(&[&Path]) -> HashSet<PathBuf>) -> Result<()> {
         let mut settled = Confirmed::load(self.tmp.with_file_name("settled"))?;
+        // One that has gone is relied on by nobody.
+        let look_at = |relative: &'p Path| Look::at(&self.root.join(relative)).ok().map(|look| (relative, look));
         let mut unknown = Vec::new();
-        for relative in files {
-            // One that has gone is relied on by nobody.
-            let Ok(look) = Look::at(&self.root.join(relative)) else { continue };
+        for (relative, look) in files.filter_map(look_at) {
             let is_known = |list: &Confirmed| list.looks.get(relative) == Some(&look);
             if !is_known(&self.confirmed()) && !is_known(&settled) {
                 unknown.push((relative, look));
             }
+        }
+        if self.keep_unheld(&unknown, held)? {
+            unknown = unknown.into_iter().filter_map(|(relative, _)| look_at(relative)).collect();
         }
         if unknown.len() > ONE_BY_ONE_MAX {
             settle_all(&self.root)?;
@@ -42,7 +46,27 @@ impl Disk {
             }
             dirs.iter().try_for_each(|dir: &PathBuf| sync_dir(dir))?;
         }
+        self.sync_kept()?;
         settled.add_all(&unknown)
+    }
+
+    /// Gives second names to those of some files that are not held otherwise; returns whether there
+    /// are any: they look different now.
+    fn keep_unheld(&self, files: &[(&Path, Look)], held: impl FnOnce(&[&Path]) -> HashSet<PathBuf>) -> Result<bool> {
+        let with_one: Vec<&Path> = files.iter().map(|(path, _)| *path).filter(|path| self.has_second_name(path)).collect();
+        if with_one.is_empty() {
+            return Ok(false);
+        }
+        let held = held(&with_one);
+        let mut unheld = with_one.iter().filter(|path| !held.contains(**path)).peekable();
+        let is_any = unheld.peek().is_some();
+        for relative in unheld {
+            match self.link_kept(relative) {
+                Err(_) if !self.root.join(relative).exists() => {}
+                linked => linked?,
+            }
+        }
+        Ok(is_any)
     }
 }
 
@@ -62,6 +86,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::durable::Keep;
 
     #[test]
     fn what_is_settled_is_noted_until_somebody_writes_it_again() {
@@ -73,7 +98,7 @@ mod tests {
             let names: Vec<PathBuf> = (0..count).map(|at| PathBuf::from(format!("a/{at}"))).collect();
             fs::create_dir_all(dir.path().join("a")).unwrap();
             names.iter().for_each(|name| fs::write(dir.path().join(name), "x").unwrap());
-            disk.settle(names.iter().map(PathBuf::as_path)).unwrap();
+            disk.settle(names.iter().map(PathBuf::as_path), |_| HashSet::new()).unwrap();
             let all = noted();
             assert_eq!(all.len(), count);
             assert!(names.iter().all(|name| all[name] == Look::at(&dir.path().join(name)).unwrap()));
@@ -81,7 +106,26 @@ mod tests {
         let before = noted();
         fs::remove_file(dir.path().join("a/1")).unwrap();
         fs::write(dir.path().join("a/2"), "other").unwrap();
-        disk.settle([Path::new("a/1"), Path::new("a/2")].into_iter()).unwrap();
+        disk.settle([Path::new("a/1"), Path::new("a/2")].into_iter(), |_| HashSet::new()).unwrap();
         assert!(noted()[Path::new("a/1")] == before[Path::new("a/1")] && noted()[Path::new("a/2")] != before[Path::new("a/2")]);
+    }
+
+    #[test]
+    fn what_is_settled_has_a_second_name_unless_it_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        ["local", "a"].iter().for_each(|name| fs::create_dir_all(dir.path().join(name)).unwrap());
+        let names = ["a/1", "a/2", "b"].map(Path::new);
+        names.iter().for_each(|name| fs::write(dir.path().join(name), "x").unwrap());
+        let keep = Keep { dir: dir.path().join("kept"), packs: &[], records: &["a"], ever: &["a"] };
+        let disk = Disk::new(dir.path(), &dir.path().join("local")).unwrap().keeping(Some(keep));
+        disk.settle(names.into_iter(), |asked| {
+            assert_eq!(asked, [Path::new("a/1"), Path::new("a/2")]);
+            HashSet::from([PathBuf::from("a/2")])
+        })
+        .unwrap();
+        let kept = |name: &str| dir.path().join("kept").join(name).exists();
+        assert!(kept("1") && !kept("2") && !kept("b"));
+        // All is known now.
+        disk.settle(names.into_iter(), |_| unreachable!("nothing is new")).unwrap();
     }
 }

@@ -101,7 +101,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
             guard.exclude()?;
         }
         let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-        guard.put_back(&disk.keeping(guard.keep()), gone)?;
+        guard.put_back(&disk.keeping(Some(guard.keep())), gone)?;
     }
     let git = guard.map(|guard| guard.mode());
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })

@@ -4,7 +4,7 @@
 //! this store's writers published it, or when it was adopted: hashed whole, as is all it holds, and
 //! synced.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, context.progress));
         let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
-        let disk = Disk::new(store.root(), &local)?.keeping(guard.as_ref().and_then(Guard::keep));
+        let disk = Disk::new(store.root(), &local)?.keeping(guard.as_ref().map(Guard::keep));
         let format = Path::new(FORMAT_FILE);
         if !disk.is_confirmed(format) {
             // An `init` that was killed, or a copy: nothing that is stored could be read without it.
@@ -183,6 +183,13 @@ impl<'a> Session<'a> {
             self.save_index();
         }
         Ok(())
+    }
+
+    /// Makes durable what others have put here; what no commit holds gets a second name.
+    pub fn settle<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
+        let committed = |paths: &[&Path]| Guard::of(self.store.root()).map(|guard| guard.committed(paths));
+        // What cannot be told gets one.
+        self.disk.settle(files, |paths| committed(paths).and_then(Result::ok).unwrap_or_else(HashSet::new))
     }
 
     /// Fails if this session no longer holds its lock, because somebody removed local state.

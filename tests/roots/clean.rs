@@ -221,6 +221,36 @@ fn a_store_whose_mode_changes_takes_its_guard_along() {
 }
 
 #[test]
+fn the_guard_of_one_mode_stands_until_that_of_the_next_does() {
+    let repo = Repo::new(&["--git=all"]);
+    repo.put_kept(1);
+    let (all, split) = (repo.project.store().join("packs/keep/.git/HEAD"), repo.project.store().join("packs/.git/HEAD"));
+    let (exclude, aside) = (repo.project.path(".git/info/exclude"), repo.project.path(".git/info/aside"));
+    fs::rename(&exclude, &aside).unwrap();
+    fs::create_dir(&exclude).unwrap();
+    assert!(repo.project.art(["init", "--git=split"]).fails(1).contains("info/exclude"));
+    assert!(all.exists() && !split.exists());
+    fs::remove_dir(&exclude).unwrap();
+    fs::rename(&aside, &exclude).unwrap();
+    fs::hard_link(&exclude, &aside).unwrap();
+    let before = fs::read_to_string(&aside).unwrap();
+    repo.put_kept(2);
+    assert!(!all.exists() && split.exists());
+    assert_eq!(fs::read_to_string(&aside).unwrap(), before, "the user's file is replaced, and not written over");
+    assert_ne!(fs::read_to_string(&exclude).unwrap(), before);
+    // As after a kill: what stood before is there too.
+    fs::create_dir_all(all.parent().unwrap().join("refs")).unwrap();
+    fs::create_dir_all(all.parent().unwrap().join("objects")).unwrap();
+    fs::copy(&split, &all).unwrap();
+    repo.put_kept(3);
+    assert!(!all.exists() && split.exists());
+    git_works(&repo);
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.art(["repair"]).ok();
+    restores(&repo, 3);
+}
+
+#[test]
 fn gc_keeps_what_was_cleaned_and_removes_what_is_kept_with_it() {
     let repo = Repo::new(&[]);
     repo.put_kept(1);

@@ -13,14 +13,18 @@ fn has_strace() -> bool {
     has
 }
 
+/// Runs a command and returns which calls it made, in their order.
+fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {
+    let log = repo.project.outside().join("log");
+    let trace = ["-f", "-y", "-qq", "-e", which, "-o", log.to_str().unwrap(), env!("CARGO_BIN_EXE_art")];
+    run(&mut repo.project.program("strace", trace.iter().chain(args))).ok();
+    fs::read_to_string(log).unwrap()
+}
+
 /// Runs a command that gives second names, and asserts that they are synced after the last of them.
 #[track_caller]
 fn syncs_what_it_keeps(repo: &Repo, args: &[&str]) {
-    let log = repo.project.outside().join("log");
-    let trace =
-        ["-f", "-y", "-qq", "-e", "trace=link,linkat,rename,renameat2,fsync", "-o", log.to_str().unwrap(), env!("CARGO_BIN_EXE_art")];
-    run(&mut repo.project.program("strace", trace.iter().chain(args))).ok();
-    let log = fs::read_to_string(log).unwrap();
+    let log = calls(repo, "trace=link,linkat,rename,renameat2,fsync", args);
     let last = |is: &dyn Fn(&str) -> bool| log.lines().collect::<Vec<_>>().into_iter().rposition(is);
     let named = last(&|line| !line.contains("fsync(") && line.contains("/packs/keep/")).expect("no second name was given");
     let synced = last(&|line| line.contains("fsync(") && line.contains("/packs/keep>")).expect("none was synced");
@@ -45,7 +49,7 @@ fn packs_that_come_without_a_record_have_their_second_names_on_disk() {
     for command in [&["pull", copy][..], &["repair", "--from", copy]] {
         forget();
         syncs_what_it_keeps(&repo, command);
-        assert_eq!((packs(&store, "meta").len(), kept(&store).len()), (1, 1));
+        assert_eq!(packs(&store, "meta").len(), 1);
     }
     // A version that is there already rests on packs that somebody has written again.
     for path in packs(&store, "meta") {
@@ -56,4 +60,57 @@ fn packs_that_come_without_a_record_have_their_second_names_on_disk() {
     }
     let source = repo.project.outside().join("source-1");
     syncs_what_it_keeps(&repo, &["put", "data", source.to_str().unwrap()]);
+}
+
+#[test]
+fn what_git_holds_is_synced_before_second_names_are_given_up() {
+    if !has_strace() {
+        return;
+    }
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.commit("one");
+    let log = calls(&repo, "trace=syncfs,unlink,unlinkat,flock", &["alias", "set", "data:v0", "best"]);
+    let at = |what: &str| log.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {log}"));
+    let locked = log.lines().position(|line| line.contains("/lock>") && line.contains("LOCK_EX")).unwrap();
+    assert!(at("syncfs(") < locked && locked < at("/packs/keep/"), "{log}");
+    // Nothing was committed since.
+    let log = calls(&repo, "trace=syncfs", &["alias", "set", "data:v0", "next"]);
+    assert!(!log.contains("syncfs("), "{log}");
+}
+
+#[test]
+fn what_a_killed_sync_left_without_second_names_gets_them_when_it_is_told_as_there() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.commit("one");
+    repo.put_kept(2);
+    let store = repo.project.store();
+    let copy = repo.project.outside().join("copy");
+    run(&mut repo.project.program("cp", ["-a".as_ref(), store.as_os_str(), copy.as_os_str()])).ok();
+    kept(&store).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    repo.project.art(["pull", copy.to_str().unwrap()]).ok();
+    assert_eq!(kept(&store).len(), 2, "the second version's record and pages, and not what is in a commit");
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.art(["repair"]).ok();
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn second_names_of_what_another_mode_guards_are_given_up() {
+    for (mode, left) in [("--git=split", 3), ("--git=none", 0)] {
+        let repo = Repo::new(&["--git=all"]);
+        repo.put_kept(1);
+        let store = repo.project.store();
+        assert_eq!(kept(&store).len(), 3);
+        repo.git(["clean", "--quiet", "-fdx"]);
+        repo.project.art(["init", mode]).ok();
+        repo.project.art(["fsck", "--deep"]).ok();
+        repo.project.art(["tag", "add", "data:v0", "red"]).ok();
+        assert_eq!(kept(&store).len(), left, "{mode}");
+        repo.project.art(["rm", "data:v0"]).ok();
+        repo.project.art(["gc", "--prune-now"]).ok();
+        repo.project.art(["repair"]).ok();
+        assert_eq!((packs(&store, "packs").len(), packs(&store, "meta").len()), (0, 0), "{mode}");
+    }
 }

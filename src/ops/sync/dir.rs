@@ -193,7 +193,7 @@ impl Files for Dir<'_> {
     fn settle(&self) -> Result<()> {
         let listed = std::mem::take(&mut *lock(&self.listed));
         match self.session() {
-            Ok(session) => session.disk().settle(listed.iter().map(StorePath::as_path)),
+            Ok(session) => session.settle(listed.iter().map(StorePath::as_path)),
             // Nothing can be noted where nothing can be written.
             Err(_) => settle_all(self.store.root()),
         }

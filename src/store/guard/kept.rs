@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Guard, KEEP_DIR};
-use crate::durable::Disk;
+use crate::durable::{Disk, settle_all};
 use crate::error::Result;
 use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::pack::{HEADER_LEN, Header};
@@ -38,28 +38,33 @@ impl Guard {
     ///
     /// Asks git only if something was committed or switched since it last did, or a file is gone.
     pub(crate) fn tend(&self, local: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
-        if !self.stands() {
-            let disk = Disk::new(&self.root, local)?.keeping(self.keep());
+        let keep = self.keep();
+        if !self.stands() || self.strays_in().is_some() {
+            let disk = Disk::new(&self.root, local)?.keeping(Some(keep.clone()));
             // The guard last: where it stands, what is older has its second names.
             self.keep_all(&disk)?;
             self.make(&disk)?;
         }
-        if self.keep().is_none() {
-            return Ok(Vec::new());
-        }
-        let names = read_names(&self.root.join(KEEP_DIR))?;
-        let stamp = held::stamp(&self.repo.git_dir)?;
+        let stamp = format!("{}\n{}", self.mode.as_str(), held::stamp(&self.repo.git_dir)?);
         let note = local.join(NOTE);
         let is_news = fs::read_to_string(&note).unwrap_or_default() != stamp;
-        let (kept, gone) = self.look(&names, is_news);
-        if kept.is_empty() && gone.is_empty() {
-            return Ok(Vec::new());
+        let (here, gone) = self.look(&read_names(&keep.dir)?, is_news);
+        // Those of another mode's time, of what is guarded now.
+        let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
+        let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
+        let held = if here.is_empty() && gone.is_empty() { HashSet::new() } else { self.held(&here, &gone)? };
+        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
+        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
+        let held: Vec<Kept> = here.into_iter().filter(is_held).chain(gone_and_held).collect();
+        if !held.is_empty() {
+            // Git does not sync what it commits, if it is not told to.
+            settle_all(&self.repo.common)?;
         }
-        let held = self.held(&kept, &gone)?;
-        let (done, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(|kept| held.contains(kept.path.as_path()));
-        let done: Vec<Kept> = kept.into_iter().filter(|kept| held.contains(kept.path.as_path())).chain(done).collect();
+        let guarded = guarded.into_iter().filter(|_| self.stands());
+        let done: Vec<Kept> = held.into_iter().chain(guarded).collect();
         let is_done = done.is_empty() || self.give_up(&done, local, progress)?;
-        if is_done && is_news {
+        // What is put back may be of what is guarded now.
+        if is_done && is_news && gone.is_empty() {
             // A note that is lost costs a question.
             let _ = fs::write(&note, stamp);
         }
@@ -89,11 +94,10 @@ impl Guard {
 
     /// Gives second names to all that has none: of a store that is older than its guard.
     fn keep_all(&self, disk: &Disk) -> Result<()> {
-        let Some(keep) = self.keep() else { return Ok(()) };
-        let dirs: Vec<&str> = keep.packs.iter().chain(keep.records).copied().collect();
+        let keep = self.keep();
         let classes: Vec<FileClass> = FileClass::ALL.into_iter().filter(|class| *class != FileClass::Feature).collect();
         let files = files::list(&self.root, &classes)?;
-        let paths = files.iter().map(|file| file.path.as_path()).filter(|path| dirs.iter().any(|dir| path.starts_with(dir)));
+        let paths = files.iter().map(|file| file.path.as_path()).filter(|path| keep.has(path));
         disk.keep_all(paths)
     }
 
@@ -119,10 +123,15 @@ impl Guard {
         (here, gone)
     }
 
+    /// Asks git which of some files the commit at `HEAD` holds.
+    pub(crate) fn committed(&self, paths: &[&Path]) -> Result<HashSet<PathBuf>> {
+        held::in_head(&self.repo.top, &self.repo.store, paths)
+    }
+
     /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
     fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
         let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
-        let mut found = held::in_head(&self.repo.top, &self.repo.store, &paths)?;
+        let mut found = self.committed(&paths)?;
         let rest: Vec<&Path> = gone.iter().map(|kept| kept.path.as_path()).filter(|path| !found.contains(*path)).collect();
         if !rest.is_empty() {
             found.extend(held::in_history(&self.repo.top, &self.repo.store, &rest)?);

@@ -71,6 +71,9 @@ const RULES_NONE: &str = "\
 
 const RECORDS: &[&str] = &["refs", "runs", "gc"];
 
+/// Directories of all that some mode gives second names to.
+const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
+
 /// A store in a git repo, as far as guarding goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
@@ -198,14 +201,14 @@ impl Guard {
         GitMode::ALL.into_iter().filter(move |mode| *mode != own)
     }
 
-    /// Returns which files get second names.
-    pub(crate) fn keep(&self) -> Option<Keep> {
-        let packs: &[&str] = match self.mode {
-            GitMode::Split => &["meta"],
-            GitMode::All => &["meta", "packs"],
-            GitMode::None => return None,
+    /// Returns which files get second names: all that the guard does not cover.
+    pub(crate) fn keep(&self) -> Keep {
+        let (packs, records): (&[&str], &[&str]) = match self.mode {
+            GitMode::Split => (&["meta"], RECORDS),
+            GitMode::All => (&["meta", "packs"], RECORDS),
+            GitMode::None => (&[], &[]),
         };
-        Some(Keep { dir: self.root.join(KEEP_DIR), packs, records: RECORDS })
+        Keep { dir: self.root.join(KEEP_DIR), packs, records, ever: EVER }
     }
 
     /// Whether all stands that this makes.
@@ -228,27 +231,27 @@ impl Guard {
         [self.mode.place(), Path::new("local"), Path::new(QUARANTINE)]
     }
 
-    /// Makes the guard, durably, and takes away one of another mode: in a folder that git commits it
-    /// would be in the way.
+    /// Makes the guard, durably, and then takes away one of another mode: in a folder that git commits
+    /// it would be in the way.
     pub(crate) fn make(&self, disk: &Disk) -> Result<()> {
-        for mode in self.others() {
-            let other = self.root.join(mode.place());
-            if is_guarded(&other) {
-                let dir = other.join(".git");
-                fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
-            }
-        }
         if fs::read(self.root.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
         let dir = self.mode.place().join(".git");
-        if !self.repo.leads_here() || is_repo(&self.root.join(&dir)) {
-            return Ok(());
+        let is_wanted = self.repo.leads_here() && !is_repo(&self.root.join(&dir));
+        if is_wanted {
+            exclude::exclude(&self.repo, &self.excluded(), &[])?;
+            disk.make_dir(&dir.join("objects"))?;
+            disk.make_dir(&dir.join("refs"))?;
+            write(disk, &dir.join("HEAD"), GUARD_HEAD)?;
+            self.exclude()?;
         }
-        self.exclude()?;
-        disk.make_dir(&dir.join("objects"))?;
-        disk.make_dir(&dir.join("refs"))?;
-        write(disk, &dir.join("HEAD"), GUARD_HEAD)
+        // Last: as long as one is there, a later try does all of this again.
+        while let Some(other) = self.strays_in() {
+            let dir = self.root.join(other).join(".git");
+            fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
+        }
+        Ok(())
     }
 }
 
