@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, linkat, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::lock::{self, Mode};
@@ -269,11 +270,24 @@ fn is_one_file((a, b): (fs::Metadata, fs::Metadata)) -> bool {
 /// Renames without clobbering; by a hard link where the file system lacks the flag.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            fs::hard_link(from, to)?;
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_new(from, to),
+        result => result.map_err(io::Error::from),
+    }
+}
+
+fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    match linkat(CWD, from, CWD, to, AtFlags::empty()) {
+        // There are no links either, as on exFAT. A file of a store that comes in between has the same name,
+        // and so the same bytes.
+        Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            Err(e) => Err(e),
+        },
+        result => {
+            result?;
             fs::remove_file(from)
         }
-        result => result.map_err(io::Error::from),
     }
 }
 

@@ -9,6 +9,7 @@ mod bomb;
 #[allow(dead_code, reason = "it serves the tests of damage, too")]
 #[path = "../damage/enemy.rs"]
 mod enemy;
+mod folded;
 mod full;
 mod read_only;
 #[path = "../support/mod.rs"]

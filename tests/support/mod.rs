@@ -20,6 +20,8 @@ const NOBODY: &str = "65534";
 /// A project in a directory of its own, beside one for HOME.
 pub(crate) struct Project {
     dir: tempfile::TempDir,
+    /// Where it lies if that is elsewhere.
+    elsewhere: Option<PathBuf>,
 }
 
 /// What a command printed and how it ended.
@@ -48,15 +50,20 @@ impl Project {
 
     /// Makes a project without a store.
     pub(crate) fn bare() -> Project {
-        let project = Project { dir: tempfile::tempdir().unwrap() };
+        let project = Project { dir: tempfile::tempdir().unwrap(), elsewhere: None };
         fs::set_permissions(project.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         fs::create_dir(project.root()).unwrap();
         fs::create_dir(project.dir.path().join("home")).unwrap();
         project
     }
 
+    /// Takes a directory that is there, as on a disk of its own, for a project.
+    pub(crate) fn at(dir: &Path) -> Project {
+        Project { elsewhere: Some(dir.to_owned()), ..Project::bare() }
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
-        self.dir.path().join("project")
+        self.elsewhere.clone().unwrap_or_else(|| self.dir.path().join("project"))
     }
 
     /// A directory outside the project.
