@@ -121,7 +121,7 @@ fn packs(criterion: &mut Criterion) -> Result<()> {
         group.bench_function(format!("hash whole/{name}"), |b| b.iter(|| pack.verify().expect("it was just written")));
         let table = pack.read_table()?;
         group.throughput(Throughput::Elements(table.chunk_count() as u64));
-        group.bench_function(format!("load table/{name}"), |b| b.iter(|| Pack::open(dir.path(), PackClass::Data, pack.id)));
+        group.bench_function(format!("load table/{name}"), |b| b.iter(|| Pack::open(&dir.path().into(), PackClass::Data, pack.id)));
 
         let (mut decoder, mut bytes) = (Decoder::new(), Vec::new());
         group.throughput(Throughput::Bytes(PACK_RAW_LEN as u64));
@@ -203,8 +203,8 @@ fn look_up(criterion: &mut Criterion) -> Result<()> {
 
     let mut group = criterion.benchmark_group("look-up");
     group.throughput(Throughput::Elements(hits.len() as u64));
-    group.bench_function("open, 200,000 chunks in 200 packs", |b| b.iter(|| Index::open(dir.path(), PackClass::Data, None)));
-    let index = Index::open(dir.path(), PackClass::Data, None)?;
+    group.bench_function("open, 200,000 chunks in 200 packs", |b| b.iter(|| Index::open(&dir.path().into(), PackClass::Data, None)));
+    let index = Index::open(&dir.path().into(), PackClass::Data, None)?;
     group.throughput(Throughput::Elements(1));
     for (name, hashes, found) in [("hit", &hits, true), ("miss", &misses, false)] {
         assert!(hashes.iter().all(|hash| index.find_any(hash).is_some() == found), "the index does not answer as it should");
@@ -260,7 +260,7 @@ fn place(root: &Path, pack: FinishedPack) -> Pack {
     let path = root.join(pack_path(pack.class, pack.id));
     fs::create_dir_all(path.parent().expect("a pack lies in a directory")).expect("the temporary directory can be written");
     pack.draft.replace_local(&path).expect("the temporary directory can be written");
-    match Pack::open(root, pack.class, pack.id) {
+    match Pack::open(&root.into(), pack.class, pack.id) {
         Opened::Pack(pack, _) => pack,
         Opened::NotArrived(why) => panic!("a pack that was just written does not open: {why}"),
     }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod format;
 pub mod id;
 pub mod index;
+pub mod layout;
 pub mod lock;
 pub mod name;
 pub mod ops;

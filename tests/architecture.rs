@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, lowest first; a file imports lower floors, or its own folder.
 const FLOORS: [&[&str]; 7] = [
-    &["codec", "durable", "error", "id", "lock", "name", "progress", "quote", "run_id", "span", "uri"],
+    &["codec", "durable", "error", "id", "layout", "lock", "name", "progress", "quote", "run_id", "span", "uri"],
     &["format"],
     &["chunk"],
     &["pack", "refs", "index"],
@@ -17,8 +17,15 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// Pairs of one floor where the first may import the second: a look-up is made of tables.
-const WITHIN_FLOOR: [(&str, &str); 6] =
-    [("index", "pack"), ("refs", "pack"), ("durable", "error"), ("durable", "lock"), ("durable", "quote"), ("error", "quote")];
+const WITHIN_FLOOR: [(&str, &str); 7] = [
+    ("index", "pack"),
+    ("refs", "pack"),
+    ("durable", "error"),
+    ("durable", "layout"),
+    ("durable", "lock"),
+    ("durable", "quote"),
+    ("error", "quote"),
+];
 
 fn sources(dir: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();

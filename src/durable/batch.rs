@@ -24,7 +24,7 @@ impl Disk {
         let mut parents = BTreeSet::new();
         for (at, (draft, relative)) in synced.into_iter().zip(&paths).enumerate() {
             self.make_parents(relative)?;
-            let path = self.root.join(relative);
+            let path = self.layout.path(relative);
             placed.push(self.rename(draft, &path, |path| is_good(at, path))?);
             parents.extend(path.parent().map(Path::to_owned));
         }

@@ -74,8 +74,8 @@ impl Disk {
     /// The same, not yet on disk.
     pub(super) fn link_kept(&self, relative: &Path) -> Result<()> {
         let Some(keep) = &self.keep else { return Ok(()) };
-        let Some(to) = keep.name(&self.root, relative) else { return Ok(()) };
-        let from = self.root.join(relative);
+        let Some(to) = keep.name(self.layout.root(), relative) else { return Ok(()) };
+        let from = self.layout.path(relative);
         if let Ok(there) = fs::symlink_metadata(&to) {
             let file = fs::symlink_metadata(&from).map_err(|e| Error::io("look at", &from, e))?;
             if is_one_file((there, file)) {
@@ -134,7 +134,7 @@ impl Disk {
 
     /// Whether a file is of those that get a second name.
     pub(super) fn has_second_name(&self, relative: &Path) -> bool {
-        self.keep.as_ref().is_some_and(|keep| keep.name(&self.root, relative).is_some())
+        self.keep.as_ref().is_some_and(|keep| keep.name(self.layout.root(), relative).is_some())
     }
 
     fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
@@ -154,7 +154,7 @@ impl Disk {
     /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
     /// second names in the end.
     pub fn put_back(&self, kept: &Path, relative: &Path) -> Result<()> {
-        let path = self.root.join(relative);
+        let path = self.layout.path(relative);
         self.make_parents(relative)?;
         if fs::symlink_metadata(&path).is_err() {
             self.link_or_copy(kept, &path)?;
@@ -168,7 +168,7 @@ impl Disk {
     /// Takes the second name from a file that is safe without it. Nobody else may be writing: the
     /// file looks different afterwards.
     pub fn drop_kept(&self, kept: &Path, relative: &Path) -> Result<()> {
-        let path = self.root.join(relative);
+        let path = self.layout.path(relative);
         let before = Look::at(&path).ok().filter(|_| self.is_confirmed(relative));
         match fs::remove_file(kept) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", kept, e)),
@@ -181,7 +181,7 @@ impl Disk {
     }
 
     fn make_keep_dir(&self, dir: &Path) -> Result<()> {
-        match dir.strip_prefix(&self.root) {
+        match dir.strip_prefix(self.layout.root()) {
             Ok(relative) => self.make_dir(relative),
             Err(_) if dir.is_dir() => Ok(()),
             Err(_) => {

@@ -27,6 +27,7 @@ use rustix::fs::{AtFlags, CWD, RenameFlags, linkat, renameat_with};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 use crate::lock::{self, Mode};
 use confirmed::{Confirmed, Look};
 pub use copy::{CopyBy, FillError};
@@ -40,11 +41,11 @@ pub(crate) use settle::settle_all;
 /// Age from which an unlocked temporary file is litter.
 pub const TEMP_AGE_MAX: Duration = Duration::from_secs(3600);
 
-/// The disk below a store, for those who write: `root` holds what is published, `local` the
-/// temporary files and the list of what is confirmed.
+/// The disk below a store, for those who write: its layout says where what is published lies, `local`
+/// holds the temporary files and the list of what is confirmed.
 #[derive(Debug)]
 pub struct Disk {
-    root: PathBuf,
+    layout: Layout,
     tmp: PathBuf,
     confirmed: Mutex<Confirmed>,
     keep: Option<Keep>,
@@ -52,15 +53,15 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Takes the directories of a store and of its local state, which must be there.
-    pub fn new(root: &Path, local: &Path) -> Result<Disk> {
+    /// Takes the layout of a store, and the directory of its local state, which must be there.
+    pub fn new(layout: impl Into<Layout>, local: &Path) -> Result<Disk> {
         let tmp = local.join("tmp");
         // A reader who asks what is confirmed makes no call that writes.
         if !tmp.is_dir() {
             fs::create_dir_all(&tmp).map_err(|e| Error::io("create", &tmp, e))?;
         }
         let confirmed = Confirmed::load(local.join("confirmed"))?;
-        Ok(Disk { root: root.to_owned(), tmp, confirmed: Mutex::new(confirmed), keep: None, unsynced: Mutex::default() })
+        Ok(Disk { layout: layout.into(), tmp, confirmed: Mutex::new(confirmed), keep: None, unsynced: Mutex::default() })
     }
 
     /// Begins a file that will be published or put into local state.
@@ -81,7 +82,7 @@ impl Disk {
     /// hashed, and not yet what it holds. Returns whether the draft has the name.
     pub fn place(&self, draft: Draft, relative: &Path, is_good: impl FnOnce(&Path) -> Result<bool>) -> Result<bool> {
         let draft = draft.synced()?;
-        let path = self.root.join(relative);
+        let path = self.layout.path(relative);
         self.make_parents(relative)?;
         let placed = self.rename(draft, &path, is_good)?;
         self.sync_parent(&path)?;
@@ -114,16 +115,17 @@ impl Disk {
 
     /// Syncs the directories from the store's up to `base`, in which its names stand.
     pub fn sync_above(&self, base: &Path) -> Result<()> {
-        let above = self.root.ancestors().skip(1).take_while(|dir| dir.starts_with(base));
+        let above = self.layout.root().ancestors().skip(1).take_while(|dir| dir.starts_with(base));
         above.filter(|dir| !dir.as_os_str().is_empty()).try_for_each(sync_dir)
     }
 
     /// Makes a file durable that somebody else put there, once the caller has checked its bytes.
     pub fn adopt(&self, relative: &Path) -> Result<()> {
-        let path = self.root.join(relative);
+        let path = self.layout.path(relative);
         sync_file(&path)?;
+        let base = self.layout.base(relative);
         for dir in relative.ancestors().skip(1) {
-            sync_dir(&self.root.join(dir))?;
+            sync_dir(&base.join(dir))?;
         }
         self.keep(relative)?;
         self.confirm(relative)
@@ -132,7 +134,7 @@ impl Disk {
     /// Whether the file was published or adopted here and looks as it did then.
     pub fn is_confirmed(&self, relative: &Path) -> bool {
         let noted = self.confirmed().looks.get(relative).copied();
-        noted.is_some() && noted == Look::at(&self.root.join(relative)).ok()
+        noted.is_some() && noted == Look::at(&self.layout.path(relative)).ok()
     }
 
     /// Counts the files below some directories of the store that were published or adopted here.
@@ -149,7 +151,7 @@ impl Disk {
 
     /// Moves a file of the store to `to`, without clobbering, and syncs both directories.
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
-        if let Ok(relative) = from.strip_prefix(&self.root) {
+        if let Some(relative) = self.layout.relative(from) {
             self.confirmed().forget(relative);
             self.forget_kept(relative);
         }
@@ -177,7 +179,7 @@ impl Disk {
         self.sync_kept()?;
         let mut parents = BTreeSet::new();
         for relative in files {
-            let path = self.root.join(relative);
+            let path = self.layout.path(relative);
             self.confirmed().forget(relative);
             self.forget_kept(relative);
             match fs::remove_file(&path) {
@@ -217,40 +219,44 @@ impl Disk {
     }
 
     fn make_parents(&self, relative: &Path) -> Result<()> {
+        let base = self.layout.base(relative);
         let mut missing = Vec::new();
         for dir in relative.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()) {
             // A directory that another writer has just made may not be on disk yet.
-            if self.is_confirmed_dir(dir) {
+            if self.is_confirmed_dir(&base.join(dir), dir) {
                 break;
             }
             missing.push(dir);
         }
         for dir in missing.into_iter().rev() {
-            let path = self.root.join(dir);
+            let path = base.join(dir);
             match fs::create_dir(&path) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(Error::io("create", &path, e)),
             }
             self.sync_parent(&path)?;
-            self.confirm(dir)?;
+            self.confirm_at(&path, dir)?;
         }
         Ok(())
     }
 
-    fn is_confirmed_dir(&self, relative: &Path) -> bool {
+    fn is_confirmed_dir(&self, path: &Path, relative: &Path) -> bool {
         let noted = self.confirmed().looks.get(relative).copied();
-        let inode = fs::symlink_metadata(self.root.join(relative)).map(|meta| meta.ino());
+        let inode = fs::symlink_metadata(path).map(|meta| meta.ino());
         noted.is_some_and(|look| inode.is_ok_and(|inode| inode == look.inode))
     }
 
     fn sync_parent(&self, path: &Path) -> Result<()> {
-        sync_dir(path.parent().unwrap_or(&self.root))
+        sync_dir(path.parent().unwrap_or(self.layout.root()))
     }
 
     fn confirm(&self, relative: &Path) -> Result<()> {
-        let path = self.root.join(relative);
-        let look = Look::at(&path).map_err(|e| Error::io("look at", &path, e))?;
+        self.confirm_at(&self.layout.path(relative), relative)
+    }
+
+    fn confirm_at(&self, path: &Path, relative: &Path) -> Result<()> {
+        let look = Look::at(path).map_err(|e| Error::io("look at", path, e))?;
         if self.has_to_wait(relative, look) {
             self.confirmed().looks.insert(relative.to_owned(), look);
             return Ok(());

@@ -22,7 +22,7 @@ impl Disk {
     pub fn settle<'p>(&self, files: impl Iterator<Item = &'p Path>, held: impl FnOnce(&[&Path]) -> HashSet<PathBuf>) -> Result<()> {
         let mut settled = Confirmed::load(self.tmp.with_file_name("settled"))?;
         // One that has gone is relied on by nobody.
-        let look_at = |relative: &'p Path| Look::at(&self.root.join(relative)).ok().map(|look| (relative, look));
+        let look_at = |relative: &'p Path| Look::at(&self.layout.path(relative)).ok().map(|look| (relative, look));
         let mut unknown = Vec::new();
         for (relative, look) in files.filter_map(look_at) {
             let is_known = |list: &Confirmed| list.looks.get(relative) == Some(&look);
@@ -34,15 +34,16 @@ impl Disk {
             unknown = unknown.into_iter().filter_map(|(relative, _)| look_at(relative)).collect();
         }
         if unknown.len() > ONE_BY_ONE_MAX {
-            settle_all(&self.root)?;
+            settle_all(self.layout.root())?;
         } else {
             let mut dirs = BTreeSet::new();
             for (relative, _) in &unknown {
-                match sync_file(&self.root.join(relative)) {
-                    Err(_) if !self.root.join(relative).exists() => {}
+                match sync_file(&self.layout.path(relative)) {
+                    Err(_) if !self.layout.path(relative).exists() => {}
                     synced => synced?,
                 }
-                dirs.extend(relative.ancestors().skip(1).map(|dir| self.root.join(dir)));
+                let base = self.layout.base(relative);
+                dirs.extend(relative.ancestors().skip(1).map(|dir| base.join(dir)));
             }
             dirs.iter().try_for_each(|dir: &PathBuf| sync_dir(dir))?;
         }
@@ -62,7 +63,7 @@ impl Disk {
         let is_any = unheld.peek().is_some();
         for relative in unheld {
             match self.link_kept(relative) {
-                Err(_) if !self.root.join(relative).exists() => {}
+                Err(_) if !self.layout.path(relative).exists() => {}
                 linked => linked?,
             }
         }

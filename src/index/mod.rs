@@ -16,13 +16,14 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use crate::durable::Disk;
 use crate::error::{Error, Result};
 use crate::format::pack::{BlockRow, ChunkRow, PackClass, PackError, Table};
 use crate::id::{HASH_LEN, PackId};
+use crate::layout::Layout;
 use crate::lock::{Lock, Mode, Wait};
 use crate::pack::reader::{self, Opened, Pack};
 use crate::progress::Silent;
@@ -42,7 +43,7 @@ const ROWS_IN_MEMORY_MAX: u64 = 1_000_000;
 /// The packs of one class, and where everything in them lies.
 #[derive(Debug)]
 pub struct Index {
-    root: PathBuf,
+    layout: Layout,
     class: PackClass,
     state: RwLock<State>,
     tables: Mutex<Tables>,
@@ -66,17 +67,17 @@ pub struct Location {
 impl Index {
     /// Lists the packs of a store. Those that a file in `files` covers are believed to have
     /// arrived while they have the length that it notes; the tables of the others are read.
-    pub fn open(root: &Path, class: PackClass, files: Option<&Path>) -> Result<Index> {
+    pub fn open(layout: &Layout, class: PackClass, files: Option<&Path>) -> Result<Index> {
         let files = files.map(|dir| save::open_all(dir, class)).unwrap_or_default();
         let state = RwLock::new(State { files, ..State::default() });
-        let index = Index { root: root.to_owned(), class, state, tables: Mutex::default(), found_damage: Mutex::default() };
+        let index = Index { layout: layout.clone(), class, state, tables: Mutex::default(), found_damage: Mutex::default() };
         index.refresh()?;
         Ok(index)
     }
 
     /// Lists the packs again and adds those that are new; returns whether there were any.
     pub fn refresh(&self) -> Result<bool> {
-        let listed = reader::list(&self.root, self.class)?;
+        let listed = reader::list(&self.layout, self.class)?;
         let new: Vec<(PackId, Option<Listed>)> = self.read(|state| {
             let covered: HashMap<PackId, Listed> = state.files.iter().flat_map(|file| &file.packs).map(|pack| (pack.id, *pack)).collect();
             listed.into_iter().filter(|id| !state.numbers.contains_key(id)).map(|id| (id, covered.get(&id).copied())).collect()
@@ -87,7 +88,7 @@ impl Index {
                 batch.push_covered(pack);
                 continue;
             }
-            match Pack::open(&self.root, self.class, id) {
+            match Pack::open(&self.layout, self.class, id) {
                 Opened::Pack(pack, table) => batch.push_loaded(pack, table),
                 Opened::NotArrived(why) => not_arrived.push((id, why)),
             }
@@ -194,7 +195,7 @@ impl Index {
     /// Takes a pack as a file notes it, if it is there with that length.
     fn covered(&self, listed: Listed) -> Option<Pack> {
         let Listed { id, len, block_count, chunk_count } = listed;
-        let path = self.root.join(crate::pack::pack_path(self.class, id));
+        let path = self.layout.path(&crate::pack::pack_path(self.class, id));
         let meta = fs::symlink_metadata(&path).ok().filter(|meta| meta.is_file() && meta.len() == len);
         meta.map(|_| Pack { id, class: self.class, path, len, block_count, chunk_count })
     }

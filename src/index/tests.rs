@@ -63,7 +63,7 @@ impl Shelf {
     }
 
     fn open(&self) -> Index {
-        Index::open(self.dir.path(), PackClass::Data, Some(&self.files_dir())).unwrap()
+        Index::open(&self.dir.path().into(), PackClass::Data, Some(&self.files_dir())).unwrap()
     }
 
     fn save(&self, index: &Index) {

@@ -16,7 +16,7 @@ const ENTRIES_MAX: usize = 1000;
 ///
 /// Cost: a listing of the packs; only where there are none, of the artifacts.
 pub fn has_no_data(store: &Store) -> Result<bool> {
-    if !reader::list(store.root(), PackClass::Data)?.is_empty() {
+    if !reader::list(store.layout(), PackClass::Data)?.is_empty() {
         return Ok(false);
     }
     for history in store.histories()? {

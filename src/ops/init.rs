@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::quote::quote_path;
 pub use crate::store::guard::GitMode;
 use crate::store::guard::{Guard, IGNORE_FILE, write};
+use crate::store::worktrees::{self, layout_of, place_elsewhere};
 use crate::store::{FORMAT_FILE, STORE_DIR, Store, local};
 
 /// How a new store is set up.
@@ -53,8 +54,11 @@ pub(crate) const ATTRIBUTES: &str = "\
 ";
 
 /// Makes a store in the directory `root` (its own, such as `project/.artifacts`), and the
-/// directories above it. In a store that is there it only mends the files for git.
+/// directories above it. In a store that is there it only mends the files for git. One in a linked worktree
+/// of which git commits nothing is made in the main worktree instead.
 pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Result<InitOutcome> {
+    let elsewhere = if options.git == Some(GitMode::None) { place_elsewhere(root) } else { None };
+    let root = elsewhere.as_deref().unwrap_or(root);
     let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if parent.components().any(|part| part.as_os_str() == STORE_DIR) {
         return Err(Error::refused(format!("cannot make a store inside another: {}", quote_path(root)))
@@ -70,15 +74,9 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         // Of another format or damaged: it says so, and nothing is written.
         Store::open(root)?;
     }
-    let disk = Disk::new(root, &local)?;
-    if !created && !disk.is_confirmed(Path::new(FORMAT_FILE)) {
-        disk.adopt(Path::new(FORMAT_FILE))?;
-    }
-    for dir in ["packs", "meta", "refs"] {
-        disk.make_dir(Path::new(dir))?;
-    }
     let mut mended = Vec::new();
     let rules = options.git.or_else(|| GitMode::of_guard(root)).unwrap_or_default().rules();
+    let disk = Disk::new(root, &local)?;
     for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (IGNORE_FILE, rules, options.git.is_some())] {
         let path = root.join(name);
         let there = fs::read(&path).ok();
@@ -86,6 +84,16 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
             write(&disk, Path::new(name), content)?;
             mended.push(name);
         }
+    }
+    // What git commits is known now, and by it where the packs lie.
+    let layout = layout_of(root);
+    let locks = worktrees::locks(&layout, &local, progress)?;
+    let disk = Disk::new(&layout, &local)?;
+    if !created && !disk.is_confirmed(Path::new(FORMAT_FILE)) {
+        disk.adopt(Path::new(FORMAT_FILE))?;
+    }
+    for dir in ["packs", "meta", "refs"] {
+        disk.make_dir(Path::new(dir))?;
     }
     if created {
         // A store is one from here on, so where it lies must be on disk before.
@@ -96,11 +104,11 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     drop(alone);
     let guard = Guard::of(root);
     if let Some(guard) = &guard {
-        let gone = guard.tend(&local, progress)?;
+        let gone = guard.tend(&local, &locks, progress)?;
         if guard.stands() && !guard.is_excluded()? {
             guard.exclude()?;
         }
-        let _alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
+        let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         guard.put_back(&disk.keeping(Some(guard.keep())), gone)?;
     }
     let git = guard.map(|guard| guard.mode());

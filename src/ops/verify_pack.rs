@@ -51,7 +51,7 @@ pub fn find_pack(store: &Store, typed: &str) -> Result<(PackClass, PackId)> {
     check_prefix(prefix)?;
     let mut found = Vec::new();
     for class in [PackClass::Data, PackClass::Meta] {
-        found.extend(list(store.root(), class)?.into_iter().filter(|id| id.has_hex_prefix(prefix)).map(|id| (class, id)));
+        found.extend(list(store.layout(), class)?.into_iter().filter(|id| id.has_hex_prefix(prefix)).map(|id| (class, id)));
     }
     match found[..] {
         [] => Err(Error::not_found(format!("cannot find pack {}", quote(typed.as_bytes()))).hint("`art list-packs` lists all")),
@@ -63,7 +63,7 @@ pub fn find_pack(store: &Store, typed: &str) -> Result<(PackClass, PackId)> {
 /// Reads a pack and checks its hash, its table, every block and every chunk.
 pub fn verify_pack(store: &Store, class: PackClass, id: PackId) -> Result<PackCheck> {
     let relative = pack_path(class, id);
-    let path = store.root().join(&relative);
+    let path = store.layout().path(&relative);
     let mut bytes = Vec::new();
     let file = open_regular(&path).map_err(|e| Error::io("open", &path, e))?;
     let len = file.metadata().map_err(|e| Error::io("look at", &path, e))?.len();

@@ -15,6 +15,7 @@ use crate::format::pack::{
     BLOCK_ROW_LEN, BlockRow, CHUNK_ROW_LEN, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer,
 };
 use crate::id::PackId;
+use crate::layout::Layout;
 
 /// A pack that has arrived. Its file is opened when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +44,10 @@ pub enum Opened {
 }
 
 impl Pack {
-    /// Opens a pack of the store at `root` by its trailer; damage further up shows when it is
+    /// Opens a pack of a store by its trailer; damage further up shows when it is
     /// read. One file that cannot be read does not keep the others from being used.
-    pub fn open(root: &Path, class: PackClass, id: PackId) -> Opened {
-        let path = root.join(pack_path(class, id));
+    pub fn open(layout: &Layout, class: PackClass, id: PackId) -> Opened {
+        let path = layout.path(&pack_path(class, id));
         let opened = || -> Result<(Table, u64), ReadTableError> {
             let file = open_regular(&path)?;
             let len = file.metadata()?.len();
@@ -239,18 +240,20 @@ pub fn check_table(file: &File, len: u64, class: PackClass) -> Result<(), PackEr
 }
 
 /// Lists the packs of a class by their file names, sorted; files with other names are strangers.
-pub fn list(root: &Path, class: PackClass) -> Result<Vec<PackId>> {
-    let dir = root.join(class.dir());
+pub fn list(layout: &Layout, class: PackClass) -> Result<Vec<PackId>> {
     let mut ids: Vec<PackId> = Vec::new();
-    for fan in read_names(&dir)? {
-        if fan.len() != 2 || !fan.bytes().all(|b| b.is_ascii_hexdigit()) {
-            continue;
-        }
-        for name in read_names(&dir.join(&fan))? {
-            ids.extend(name.parse::<PackId>().ok().filter(|_| name.starts_with(&fan)));
+    for dir in layout.folders(class.dir().as_ref()) {
+        for fan in read_names(&dir)? {
+            if fan.len() != 2 || !fan.bytes().all(|b| b.is_ascii_hexdigit()) {
+                continue;
+            }
+            for name in read_names(&dir.join(&fan))? {
+                ids.extend(name.parse::<PackId>().ok().filter(|_| name.starts_with(&fan)));
+            }
         }
     }
     ids.sort_unstable();
+    ids.dedup();
     Ok(ids)
 }
 

@@ -33,14 +33,14 @@ pub struct Place {
 impl Census {
     /// Reads the table of every pack of a class, as they are listed now.
     pub fn load(store: &Store, class: PackClass, threads: usize) -> Result<Census> {
-        let listed = list(store.root(), class)?;
+        let listed = list(store.layout(), class)?;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(listed.len()));
         std::thread::scope(|scope| {
             for _ in 0..threads.clamp(1, listed.len().max(1)) {
                 scope.spawn(|| {
                     while let Some(&id) = listed.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let opened = Pack::open(store.root(), class, id);
+                        let opened = Pack::open(store.layout(), class, id);
                         done.lock().unwrap_or_else(PoisonError::into_inner).push((id, opened));
                     }
                 });

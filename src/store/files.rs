@@ -12,6 +12,7 @@ use crate::format::limits::{PACK_LEN_MAX, RECORD_LEN_MAX};
 use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
+use crate::layout::Layout;
 use crate::name::{Alias, Name};
 use crate::pack::reader;
 use crate::refs::condemned::{self, CONDEMN_DIR};
@@ -202,16 +203,18 @@ impl fmt::Display for StorePath {
 }
 
 /// Lists the files of a store that travel, classes and names in order. Strangers are passed over.
-pub fn list(root: &Path, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
-    let mut files = Vec::new();
+pub fn list(layout: &Layout, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
+    let (root, mut files) = (layout.root(), Vec::new());
     let has = |class: FileClass| classes.contains(&class);
     if has(FileClass::Feature) {
         add(root, "features", &mut files)?;
     }
     for class in [FileClass::Data, FileClass::Meta].into_iter().filter(|class| has(*class)) {
         let dir = class.pack().map_or("", PackClass::dir);
-        for fan in names(&root.join(dir))?.iter().filter(|fan| fan.len() == 2) {
-            add(root, &format!("{dir}/{fan}"), &mut files)?;
+        for (base, folder) in layout.bases(Path::new(dir)).map(|base| (base, base.join(dir))) {
+            for fan in names(&folder)?.iter().filter(|fan| fan.len() == 2) {
+                add(base, &format!("{dir}/{fan}"), &mut files)?;
+            }
         }
     }
     if has(FileClass::Condemn) {
@@ -236,6 +239,7 @@ pub fn list(root: &Path, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
     }
     files.retain(|file| has(file.path.class));
     files.sort_unstable();
+    files.dedup_by(|a, b| a.path == b.path);
     Ok(files)
 }
 
@@ -347,7 +351,7 @@ mod tests {
         }
         fs::create_dir_all(root.join("gc/0123456789abcdef")).unwrap();
         let listed = |classes: &[FileClass]| -> Vec<String> {
-            list(root, classes).unwrap().iter().map(|file| format!("{} {}", file.path, file.len)).collect()
+            list(&root.into(), classes).unwrap().iter().map(|file| format!("{} {}", file.path, file.len)).collect()
         };
         assert_eq!(listed(&FileClass::ALL), ["features/write-condemn 2", "gc/0123456789abcdee 2", "refs/d/versions/2.0123456789abcdef 2"]);
         assert_eq!(listed(&[FileClass::Condemn]), ["gc/0123456789abcdee 2"]);

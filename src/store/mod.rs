@@ -20,6 +20,7 @@ pub mod runs;
 pub mod session;
 pub mod tree;
 pub mod walk;
+pub mod worktrees;
 
 use std::fs;
 use std::io::{self, Read};
@@ -31,6 +32,7 @@ use crate::format::FORMAT_LINE;
 use crate::format::pack::PackClass;
 use crate::id::PackId;
 use crate::index::Index;
+use crate::layout::Layout;
 use crate::name::Name;
 use crate::pack::reader::open_regular;
 use crate::quote::{quote, quote_path};
@@ -58,7 +60,7 @@ pub const CONDEMN_FEATURE: &str = "write-condemn";
 /// those that the local index does not cover read when something is first looked up.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
+    layout: Layout,
     /// How many threads may read records.
     threads: usize,
     /// The record cache, once it was looked for; none where it must not be used.
@@ -113,7 +115,7 @@ impl Store {
             });
         }
         let store = Store {
-            root: root.to_owned(),
+            layout: worktrees::layout_of(root),
             threads: 1,
             records: None,
             data: OnceLock::new(),
@@ -147,10 +149,11 @@ impl Store {
         Store::open(&Store::find(from)?)
     }
 
-    /// Finds the store of a directory by walking up from it.
+    /// Finds the store of a directory by walking up from it. In a linked worktree of git, a store of which
+    /// git commits nothing is that of the main worktree.
     pub fn find(from: &Path) -> Result<PathBuf> {
-        let roots = from.ancestors().map(|dir| dir.join(STORE_DIR));
-        if let Some(root) = roots.into_iter().find(|root| root.is_dir()) {
+        let mut roots = from.ancestors().map(|dir| dir.join(STORE_DIR));
+        if let Some(root) = roots.find(|root| root.is_dir()).or_else(|| worktrees::find_elsewhere(from)) {
             return Ok(root);
         }
         Err(no_store(format!("cannot find a store in {} or any directory above it", quote_path(from))))
@@ -161,7 +164,7 @@ impl Store {
     /// A feature is an empty file in `features/`: `read-NAME` must be known to all, `write-NAME`
     /// to writers, `gc-NAME` to whoever removes packs, and any other name to all.
     pub fn check_features(&self, need: Need) -> Result<()> {
-        let dir = self.root.join("features");
+        let dir = self.root().join("features");
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -169,19 +172,30 @@ impl Store {
         };
         for entry in entries {
             let name = entry.map_err(|e| Error::io("list", &dir, e))?.file_name().to_string_lossy().into_owned();
-            check_feature(&name, need, &format!("store {}", quote_path(&self.root)))?;
+            check_feature(&name, need, &format!("store {}", quote_path(self.root())))?;
         }
         Ok(())
     }
 
     /// Returns the store's directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.layout.root()
+    }
+
+    /// Returns where the store's files lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Returns the directory that the store lies in: the project's root.
     pub fn project(&self) -> &Path {
-        self.root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        self.root().parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Returns the directory whose git state a version records that is stored from `from`: the project's,
+    /// or `from` in a linked worktree of which the store lies in the main one.
+    pub fn recorded_dir<'p>(&'p self, from: &'p Path) -> &'p Path {
+        if worktrees::is_elsewhere(self.root(), from) { from } else { self.project() }
     }
 
     /// Returns the index of a class of packs, loading it when first asked.
@@ -194,7 +208,7 @@ impl Store {
             return Ok(index);
         }
         let files = self.local().map(|local| local.join(INDEX_DIR));
-        let index = Index::open(&self.root, class, files.as_deref())?;
+        let index = Index::open(&self.layout, class, files.as_deref())?;
         Ok(cell.get_or_init(|| index))
     }
 
@@ -208,27 +222,27 @@ impl Store {
 
     /// Lists the artifacts by name.
     pub fn artifacts(&self) -> Result<Vec<Name>> {
-        read::artifacts(&self.root, self.threads, self.record_cache())
+        read::artifacts(self.root(), self.threads, self.record_cache())
     }
 
     /// Reads the history of one artifact; empty if there is no such artifact.
     pub fn history(&self, artifact: &Name) -> Result<History> {
-        Ok(History::new(artifact.clone(), read::load(&self.root, artifact, self.threads, self.record_cache())?))
+        Ok(History::new(artifact.clone(), read::load(self.root(), artifact, self.threads, self.record_cache())?))
     }
 
     /// Reads the histories of all artifacts, sorted by name.
     pub fn histories(&self) -> Result<Vec<History>> {
-        History::all(read::load_all(&self.root, self.threads, self.record_cache())?, self.threads)
+        History::all(read::load_all(self.root(), self.threads, self.record_cache())?, self.threads)
     }
 
     /// Reads the runs, by the time of their start, on so many threads.
     pub fn runs(&self, threads: usize) -> Result<Runs> {
-        Runs::load(&self.root, threads, self.record_cache())
+        Runs::load(self.root(), threads, self.record_cache())
     }
 
     /// Reads which packs are condemned.
     pub fn condemned(&self) -> Result<Condemned> {
-        Condemned::load(&self.root)
+        Condemned::load(self.root())
     }
 
     /// Returns the table of everything in the packs of a class.
@@ -245,7 +259,7 @@ impl Store {
     /// Finds this copy's local state, without making it.
     pub fn local(&self) -> Option<PathBuf> {
         // To a reader it is a cache: one that cannot be looked at is none.
-        local::find(&self.root).ok().flatten()
+        local::find(self.root()).ok().flatten()
     }
 }
 

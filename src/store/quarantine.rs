@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::pack::{PackClass, PackError};
 use crate::id::PackId;
 use crate::index::Index;
+use crate::layout::Layout;
 use crate::lock::Wait;
 use crate::pack::pack_path;
 use crate::pack::reader::{Opened, Pack};
@@ -27,12 +28,12 @@ pub(crate) const COPY_MARK: char = '~';
 
 /// Returns a name in `quarantine/` for a file of the store that nothing else has: one that the file
 /// has already, because a repair was killed, will do.
-pub(crate) fn free_name(root: &Path, path: &Path) -> PathBuf {
+pub(crate) fn free_name(layout: &Layout, path: &Path) -> PathBuf {
     let first = Path::new(QUARANTINE).join(path);
     let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = (1..).map(|number: u64| first.with_file_name(format!("{name}{COPY_MARK}{number}")));
     let mut names = std::iter::once(first.clone()).chain(numbered);
-    let file = |path: &Path| fs::symlink_metadata(root.join(path)).map(|meta| (meta.dev(), meta.ino())).ok();
+    let file = |path: &Path| fs::symlink_metadata(layout.path(path)).map(|meta| (meta.dev(), meta.ino())).ok();
     let own = file(path);
     names.find(|name| file(name).is_none_or(|file| Some(file) == own)).unwrap_or(first)
 }
@@ -52,7 +53,7 @@ pub(crate) fn move_torn_packs(store: &Store, context: &Context<'_>) {
         match move_torn(&session, class, id) {
             Ok(None) => {}
             Ok(Some(why)) => {
-                let path = store.root().join(pack_path(class, id));
+                let path = store.layout().path(&pack_path(class, id));
                 context.progress.warn(&format!("moved {} to `{QUARANTINE}/`, for {why}: copy it again", quote_path(&path)));
             }
             // What was stored is stored.
@@ -63,22 +64,22 @@ pub(crate) fn move_torn_packs(store: &Store, context: &Context<'_>) {
 
 /// Moves one if it is torn; says what it lacks.
 fn move_torn(session: &Session<'_>, class: PackClass, id: PackId) -> Result<Option<PackError>> {
-    let (root, relative) = (session.store().root(), pack_path(class, id));
+    let (layout, relative) = (session.store().layout(), pack_path(class, id));
     // It may have arrived, or been stored again, since it was listed.
-    let Opened::NotArrived(why) = Pack::open(root, class, id) else { return Ok(None) };
+    let Opened::NotArrived(why) = Pack::open(layout, class, id) else { return Ok(None) };
     if matches!(why, PackError::Unreadable(_) | PackError::Version(_)) {
         // It may well be whole.
         return Ok(None);
     }
-    let path = root.join(&relative);
+    let path = layout.path(&relative);
     let now = session.disk().file_system_time()?;
     let changed = fs::symlink_metadata(&path).and_then(|meta| meta.modified()).map_err(|e| Error::io("look at", &path, e))?;
     if now.duration_since(changed).unwrap_or_default() <= TEMP_AGE_MAX {
         return Ok(None);
     }
-    let to = free_name(root, &relative);
+    let to = free_name(layout, &relative);
     session.disk().make_dir(to.parent().unwrap_or(&to))?;
-    session.disk().move_aside(&path, &root.join(&to))?;
+    session.disk().move_aside(&path, &layout.path(&to))?;
     Ok(Some(why))
 }
 

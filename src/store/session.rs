@@ -29,7 +29,7 @@ use crate::refs::write;
 
 use super::guard::{Guard, Kept};
 use super::put_note::{PutNote, PutNotes};
-use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local};
+use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local, worktrees};
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -37,6 +37,8 @@ pub struct Session<'a> {
     context: &'a Context<'a>,
     disk: Disk,
     local: PathBuf,
+    /// Where the locks lie: in local state, of which stores in linked worktrees share this.
+    locks: PathBuf,
     lock: Lock,
     /// For who deletes, and for who then collects: the one must not use up the other's.
     rm_reserve: Reserve,
@@ -80,11 +82,12 @@ impl<'a> Session<'a> {
                 .hint("open it without `with_record_cache`"));
         }
         let local = local::find_or_create(store.root(), context.progress)?;
+        let locks = worktrees::locks(store.layout(), &local, context.progress)?;
         let guard = Guard::of(store.root());
-        let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, context.progress));
-        let lock = Lock::take(&local.join("lock"), mode, context.wait, context.progress)
-            .map_err(|error| local::told_if_read_only(store.root(), &local, error))?;
-        let disk = Disk::new(store.root(), &local)?.keeping(guard.as_ref().map(Guard::keep));
+        let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, &locks, context.progress));
+        let lock = Lock::take(&locks.join("lock"), mode, context.wait, context.progress)
+            .map_err(|error| local::told_if_read_only(store.root(), &locks, error))?;
+        let disk = Disk::new(store.layout(), &local)?.keeping(guard.as_ref().map(Guard::keep));
         let format = Path::new(FORMAT_FILE);
         if !disk.is_confirmed(format) {
             // An `init` that was killed, or a copy: nothing that is stored could be read without it.
@@ -100,7 +103,7 @@ impl<'a> Session<'a> {
         gc_reserve.fill();
         rm_reserve.fill();
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
-        let session = Session { store, context, disk, local, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs };
+        let session = Session { store, context, disk, local, locks, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs };
         if let Some(guard) = guard {
             session.put_back(&guard, gone)?;
         }
@@ -143,7 +146,7 @@ impl<'a> Session<'a> {
 
     /// Takes the exclusive lock under which numbers are given and records are written.
     pub fn lock_numbers(&self) -> Result<Lock> {
-        Lock::take(&self.local.join("number"), Mode::Exclusive, self.context.wait, self.context.progress)
+        Lock::take(&self.locks.join("number"), Mode::Exclusive, self.context.wait, self.context.progress)
     }
 
     /// Whether a chunk or page is in a pack here that may be relied on; a pack that was copied in
@@ -170,7 +173,7 @@ impl<'a> Session<'a> {
             note.add(&relative)?;
         }
         self.disk.publish(draft, &relative, |path| Ok(verify_file(path, id).is_ok()))?;
-        let path = self.store.root().join(&relative);
+        let path = self.store.layout().path(&relative);
         {
             let mut packs = self.packs();
             packs.confirmed.insert(id, true);

@@ -36,7 +36,7 @@ impl Shelf {
     }
 
     fn open(&self) -> Result<Pack, PackError> {
-        match Pack::open(self.dir.path(), self.class, self.id) {
+        match Pack::open(&self.dir.path().into(), self.class, self.id) {
             Opened::Pack(pack, _) => Ok(pack),
             Opened::NotArrived(why) => Err(why),
         }

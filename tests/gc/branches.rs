@@ -214,7 +214,8 @@ fn what_a_linked_working_tree_has_not_committed_stops_nothing() {
     run(project.command(["put".as_ref(), "data".as_ref(), project.path("d").as_os_str()]).current_dir(&linked)).ok();
     for args in [&["--dry-run"][..], &[], &["--prune-now"]] {
         let told = gc(&project, args);
-        assert_eq!((&told["condemned"], told["missing_chunks"].as_u64() > Some(0)), (&json!([]), true), "{told}");
+        // Both rest on the same packs.
+        assert_eq!((&told["condemned"], &told["missing_chunks"]), (&json!([]), &json!(0)), "{told}");
     }
     holds(&project, "v0", 0);
 }

@@ -15,3 +15,4 @@ mod clean;
 mod kept;
 mod split_clone;
 mod trees;
+mod worktrees;

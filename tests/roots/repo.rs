@@ -89,8 +89,10 @@ pub(crate) fn ids(versions: &[RootVersion]) -> BTreeSet<RecordId> {
 
 pub(crate) fn put_in(project: &Project, dir: &Path, seed: u64) -> RecordId {
     let id = put_kept_in(project, dir, seed);
-    let store = dir.join(".artifacts");
-    kept(&store).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    // In a linked worktree they lie in the main one.
+    for store in [dir.join(".artifacts"), project.store()] {
+        kept(&store).into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
     id
 }
 

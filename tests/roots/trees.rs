@@ -61,26 +61,6 @@ fn linked_working_trees_count_with_what_they_have_not_committed() {
 }
 
 #[test]
-fn a_put_in_a_linked_working_tree_warns_that_its_data_goes_with_it_until_it_is_copied() {
-    let repo = Repo::new(&[]);
-    repo.git(["worktree", "add", "--quiet", "-b", "other", "../linked"]);
-    let linked = repo.project.outside().join("linked");
-    repo.project.write("x", "1");
-    let art = |args: &[&str]| crate::support::run(repo.project.command(args).current_dir(&linked)).ok();
-    let told = art(&["put", "data", "../project/x"]).stderr;
-    assert!(told.contains("git worktree remove") && told.contains("cp -rn"), "{told}");
-    repo.project.write("y", "2");
-    assert_eq!(repo.project.art(["put", "here", "y"]).ok().stderr, "");
-    repo.git_in(&linked, ["add", "--all"]);
-    repo.git_in(&linked, ["commit", "--quiet", "-m", "one"]);
-    let copied = repo.project.program("cp", ["-rn", ".artifacts/packs", "../project/.artifacts/"]).current_dir(&linked).output();
-    assert!(copied.unwrap().status.success());
-    repo.git(["worktree", "remove", "../linked"]);
-    repo.git(["merge", "--quiet", "other"]);
-    assert_eq!(repo.project.art(["cat", "data", "x"]).ok().text(), "1");
-}
-
-#[test]
 fn a_detached_head_of_a_linked_working_tree_is_a_root() {
     let repo = Repo::new(&[]);
     repo.git(["worktree", "add", "--quiet", "--detach", "../linked"]);

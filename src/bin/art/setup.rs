@@ -139,7 +139,7 @@ impl Setup {
     /// that the store's project lies in, and the run that is added to, if any.
     pub(crate) fn recording_context(&self, store: &Store, run: Option<&str>) -> Result<Context<'_>> {
         let run = self.run(store, run)?;
-        Ok(Context { run, git: git::state(store.project()), ..self.context()? })
+        Ok(Context { run, git: git::state(store.recorded_dir(&current_dir()?)), ..self.context()? })
     }
 
     /// Finds the run to add to: the one that `--run` names, or else ART_RUN.

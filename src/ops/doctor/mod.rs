@@ -17,8 +17,9 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
+use crate::store::git::around::Around;
 use crate::store::git::tree::Place;
-use crate::store::guard::{Around, GitMode, Guard};
+use crate::store::guard::{GitMode, Guard};
 
 pub(super) use rules::TO_COME;
 

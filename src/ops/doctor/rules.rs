@@ -15,6 +15,7 @@ use crate::store::files::{self, FileClass};
 use crate::store::git::rules::{Attribute, IgnoreRule, attributes, ignored, setting};
 use crate::store::git::tree::{Difference, Place};
 use crate::store::guard::{GitMode, Guard, IGNORE_FILE};
+use crate::store::worktrees::layout_of;
 
 /// The file of a store that says what git must not do to its bytes.
 const ATTRIBUTES_FILE: &str = ".gitattributes";
@@ -48,7 +49,7 @@ impl Patient<'_> {
         let classes: Vec<FileClass> =
             FileClass::ALL.into_iter().filter(|class| mode == GitMode::All || *class != FileClass::Data).collect();
         let mut paths: Vec<PathBuf> = ["format", IGNORE_FILE, ATTRIBUTES_FILE].iter().map(|name| self.name.join(name)).collect();
-        paths.extend(files::list(self.root, &classes)?.iter().map(|file| self.name.join(file.path.as_path())));
+        paths.extend(files::list(&layout_of(self.root), &classes)?.iter().map(|file| self.name.join(file.path.as_path())));
         let to_come = if mode == GitMode::All { &TO_COME[..] } else { &TO_COME[1..] };
         paths.extend(to_come.iter().map(|path| self.name.join(path)));
         self.look_at_ignored(place, mode, &paths)?;
@@ -155,7 +156,7 @@ impl Patient<'_> {
             return Ok(());
         }
         let is_uncommitted = differences.iter().any(Difference::is_new);
-        let has_packs = || Ok(!reader::list(self.root, PackClass::Data)?.is_empty());
+        let has_packs = || Ok(!reader::list(&layout_of(self.root), PackClass::Data)?.is_empty());
         let is_at_stake = match guard.mode() {
             GitMode::Split => is_uncommitted || has_packs()?,
             GitMode::All => is_uncommitted,

@@ -149,7 +149,7 @@ impl Checked {
 
     /// Whether every pack that was listed is still there.
     pub(super) fn is_settled(&self, store: &Store) -> bool {
-        let not_arrived = self.not_arrived.iter().map(|(id, _)| store.root().join(pack_path(self.class, *id)));
+        let not_arrived = self.not_arrived.iter().map(|(id, _)| store.layout().path(&pack_path(self.class, *id)));
         self.census.packs().iter().map(|pack| pack.path.clone()).chain(not_arrived).all(|path| path.exists())
     }
 

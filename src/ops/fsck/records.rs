@@ -101,7 +101,7 @@ pub(crate) fn lost_aliases(history: &History) -> Vec<(String, RecordId)> {
 impl AllRecords {
     /// Counts the condemned packs that are still here.
     pub(super) fn condemned_count(&self, store: &Store) -> u64 {
-        self.condemned.iter().filter(|(path, _)| store.root().join(path).is_file()).count() as u64
+        self.condemned.iter().filter(|(path, _)| store.layout().path(path).is_file()).count() as u64
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn remove_again(session: &Session<'_>) -> Result<()> {
     let condemned = session.store().condemned()?;
     let gone = condemned
         .iter()
-        .filter(|(path, condemnation)| condemnation.class == PackClass::Data && !session.store().root().join(path).exists());
+        .filter(|(path, condemnation)| condemnation.class == PackClass::Data && !session.store().layout().path(path).exists());
     session.disk().remove(&gone.map(|(path, _)| path.to_owned()).collect::<Vec<_>>())
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::survey::{DEAD, ELSEWHERE, Ground, LIVE, NEEDED};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
+use crate::layout::Layout;
 use crate::pack::pack_path;
 use crate::pack::reader::Pack;
 use crate::refs::condemned::{self, Condemnation, Condemned};
@@ -73,15 +74,15 @@ pub(super) enum Use {
 
 impl Facts {
     pub(super) fn gather(ground: &Ground, sources: &Sources<'_>) -> Result<Facts> {
-        let root = sources.store.root();
+        let layout = sources.store.layout();
         let of = |pack: &Pack| -> Result<Fact> {
             let path = pack_path(pack.class, pack.id);
             let condemnation = sources.condemned.get(&path);
             let until = match condemnation {
-                Some(condemnation) => Some(here_since(root, &path, condemnation)? + sources.grace),
+                Some(condemnation) => Some(here_since(layout, &path, condemnation)? + sources.grace),
                 None => None,
             };
-            let orphans_until = newest(&root.join(&path))? + sources.grace;
+            let orphans_until = newest(&layout.path(&path))? + sources.grace;
             Ok(Fact {
                 records: condemnation.map(|condemnation| condemnation.records.clone()).unwrap_or_default(),
                 until,
@@ -133,10 +134,10 @@ impl Fact {
 }
 
 /// Returns since when a pack and a record that condemns it have both been here.
-fn here_since(root: &Path, pack: &Path, condemnation: &Condemnation) -> Result<SystemTime> {
-    let records = condemnation.records.iter().map(|record| newest(&root.join(condemned::record_path(*record))));
+fn here_since(layout: &Layout, pack: &Path, condemnation: &Condemnation) -> Result<SystemTime> {
+    let records = condemnation.records.iter().map(|record| newest(&layout.path(&condemned::record_path(*record))));
     let first = records.collect::<Result<Vec<_>>>()?.into_iter().min();
-    let file = newest(&root.join(pack))?;
+    let file = newest(&layout.path(pack))?;
     Ok(first.map_or(file, |first| first.max(file)))
 }
 

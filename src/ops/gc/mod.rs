@@ -30,7 +30,7 @@ use crate::refs::read;
 use crate::store::put_note::PutNotes;
 use crate::store::roots::{BranchPages, Roots};
 use crate::store::session::Session;
-use crate::store::{Need, Store, local};
+use crate::store::{Need, Store, local, worktrees};
 pub(crate) use dispensable::dispensable;
 use facts::Facts;
 pub use outcome::{CondemnedPack, GcOutcome, Orphans, PackFile, WaitingPack};
@@ -81,17 +81,18 @@ pub fn gc(store: &Store, context: &Context<'_>, options: &GcOptions) -> Result<G
         return plan_only(store, context, options);
     }
     let local = local::find_or_create(store.root(), context.progress)?;
-    let alone = Lock::take(&local.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
+    let locks = worktrees::locks(store.layout(), &local, context.progress)?;
+    let alone = Lock::take(&locks.join("gc"), Mode::Exclusive, context.wait, context.progress)?;
     let collector = Collector { store, context, options, local: &local, alone };
     let outcome = if options.prune_now { collector.prune_now() } else { collector.collect() }?;
-    PutNotes::sweep(&local, |pack| store.root().join(pack).exists());
+    PutNotes::sweep(&local, |pack| store.layout().path(pack).exists());
     Ok(outcome)
 }
 
 /// Refuses packs that lie elsewhere, behind a symlink: another store may have them in use.
 fn check_not_shared(store: &Store) -> Result<()> {
     for class in [PackClass::Data, PackClass::Meta] {
-        let dir = store.root().join(class.dir());
+        let dir = store.layout().folder(class.dir().as_ref());
         let is_link = match fs::symlink_metadata(&dir) {
             Ok(meta) => meta.is_symlink(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
@@ -120,8 +121,8 @@ fn plan_only(store: &Store, context: &Context<'_>, options: &GcOptions) -> Resul
             return planned;
         }
         // Another gc that has removed something has left a lock to share.
-        if let Some(local) = store.local() {
-            lock = Lock::share_existing(&local.join("gc"), context.wait, context.progress)?.or(lock);
+        if let Some(locks) = worktrees::find_locks(store.layout())? {
+            lock = Lock::share_existing(&locks.join("gc"), context.wait, context.progress)?.or(lock);
         }
     }
     Err(Error::new(ErrorKind::Busy, "cannot tell what would be freed: packs are removed again and again")
@@ -129,7 +130,7 @@ fn plan_only(store: &Store, context: &Context<'_>, options: &GcOptions) -> Resul
 }
 
 fn packs_of(store: &Store) -> Result<HashSet<PathBuf>> {
-    let of = |class| Ok(reader::list(store.root(), class)?.into_iter().map(move |id| pack_path(class, id)));
+    let of = |class| Ok(reader::list(store.layout(), class)?.into_iter().map(move |id| pack_path(class, id)));
     Ok(of(PackClass::Data)?.chain(of(PackClass::Meta)?).collect())
 }
 

@@ -89,7 +89,7 @@ fn check_store(
     }
     let (mut left_out, mut has_all) = (HashSet::new(), true);
     for &class in classes {
-        let here: HashSet<PackId> = reader::list(store.root(), class)?.into_iter().collect();
+        let here: HashSet<PackId> = reader::list(store.layout(), class)?.into_iter().collect();
         left_out.extend(here.iter().filter(|&&id| !index.contains(&place.join(pack_path(class, id)))));
         let id_of = |path: &PathBuf| path.file_name()?.to_str()?.parse::<PackId>().ok();
         has_all &= index.iter().filter(|path| path.starts_with(place.join(class.dir()))).filter_map(id_of).all(|id| here.contains(&id));
@@ -223,7 +223,7 @@ impl Staged<'_> {
 fn look_for_rules(top: &Path, place: &Path, staged: &Staged<'_>) -> Result<Option<Refusal>> {
     let mut paths: Vec<PathBuf> = TO_COME.iter().skip(usize::from(staged.mode != GitMode::All)).map(|path| place.join(path)).collect();
     for class in [PackClass::Meta, PackClass::Data] {
-        let left_out = staged.left_out.iter().map(|id| pack_path(class, *id)).filter(|path| staged.store.root().join(path).exists());
+        let left_out = staged.left_out.iter().map(|id| pack_path(class, *id)).filter(|path| staged.store.layout().path(path).exists());
         paths.extend(left_out.map(|path| place.join(path)));
     }
     let Some((path, rule)) = ignored(top, &paths)?.into_iter().next() else { return Ok(None) };

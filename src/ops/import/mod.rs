@@ -69,7 +69,7 @@ pub fn import(store: &Store, context: &Context<'_>, options: &PutOptions, source
             From::Stream(stream) => {
                 // Its list of files stands at its end.
                 let own = local::find_or_create(store.root(), context.progress)?;
-                let mut draft = Disk::new(store.root(), &own)?.draft()?;
+                let mut draft = Disk::new(store.layout(), &own)?.draft()?;
                 draft.fill_from(&mut Cursor::new(head).chain(stream), u64::MAX).map_err(|error| match error {
                     FillError::Draft(error) => error,
                     FillError::Source(e) => Error::io("read", &name, e),

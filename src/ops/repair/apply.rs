@@ -38,7 +38,7 @@ impl Repair<'_> {
         let session = Session::begin(self.store, self.context)?;
         // Where a file has the name already it is a damaged one, or one that could not be read; what was
         // salvaged is safe before it goes.
-        let is_new = |pack: &FinishedPack| fs::symlink_metadata(self.store.root().join(pack_path(pack.class, pack.id))).is_err();
+        let is_new = |pack: &FinishedPack| fs::symlink_metadata(self.store.layout().path(&pack_path(pack.class, pack.id))).is_err();
         let (new, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packs).into_iter().partition(is_new);
         for pack in new {
             session.publish(pack)?;
@@ -85,16 +85,16 @@ impl Repair<'_> {
 
     /// Puts a damaged file into `quarantine/`, unless it was put there or mended meanwhile.
     fn put_aside(&mut self, session: &Session<'_>, damaged: &Damaged, until: Until) -> Result<()> {
-        let from = self.store.root().join(&damaged.path);
+        let from = self.store.layout().path(&damaged.path);
         if self.outcome.quarantined.iter().any(|moved| moved.path == damaged.path)
             || fs::symlink_metadata(&from).is_err()
             || is_mended(&from, damaged)
         {
             return Ok(());
         }
-        let to = free_name(self.store.root(), &damaged.path);
+        let to = free_name(self.store.layout(), &damaged.path);
         session.disk().make_dir(to.parent().unwrap_or(&to))?;
-        let aside = self.store.root().join(&to);
+        let aside = self.store.layout().path(&to);
         session.disk().link_aside(&from, &aside)?;
         if let DamagedFile::Pack(_, id) = damaged.what
             && verify_file(&aside, id).is_ok()

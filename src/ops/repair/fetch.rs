@@ -64,7 +64,7 @@ impl<'r> Repair<'r> {
     /// Fetches, salvages, publishes, moves aside, and tells what is lost.
     pub(super) fn run(mut self, sources: &mut [Source]) -> Result<RepairOutcome> {
         if !self.outcome.dry_run {
-            self.disk = Some(Disk::new(self.store.root(), &local::find_or_create(self.store.root(), self.context.progress)?)?);
+            self.disk = Some(Disk::new(self.store.layout(), &local::find_or_create(self.store.root(), self.context.progress)?)?);
         }
         self.context.progress.phase("fetching from other copies");
         self.fetch_records(sources);

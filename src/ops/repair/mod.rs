@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::store::guard::{GitMode, Guard, KEEP_DIR};
+use crate::store::quarantine::QUARANTINE;
 use crate::store::session::Session;
 use crate::store::{FORMAT_FILE, Need, Store};
 
@@ -136,13 +137,13 @@ pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> 
     if needs.is_empty() {
         return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, fetched: back, ..RepairOutcome::default() });
     }
-    let mut sources = vec![Source::folder(KEEP_DIR, &store.root().join(KEEP_DIR))];
+    let mut sources = vec![Source::folder(KEEP_DIR, &store.layout().folder(KEEP_DIR.as_ref()))];
     // A worktree whose store cannot be opened has nothing to give.
     sources.extend(git::linked_stores(store.root()).iter().filter_map(|dir| Source::store(dir, store.root()).ok()));
     sources.extend(given);
     sources.push(Source::git(git::Blobs::find(store.root())));
-    sources.push(Source::files("damaged files", needs.damaged_paths(store.root())));
-    sources.push(Source::folder("quarantine", &store.root().join("quarantine")));
+    sources.push(Source::files("damaged files", needs.damaged_paths(store.layout())));
+    sources.extend(store.layout().folders(QUARANTINE.as_ref()).map(|dir| Source::folder(QUARANTINE, &dir)));
     let mut outcome = Repair::new(store, context, needs, options).run(&mut sources)?;
     let others = std::mem::replace(&mut outcome.fetched, back);
     outcome.fetched.extend(others);

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::format::pack::{PackClass, PackError};
 use crate::id::{ChunkId, HASH_LEN, PackId, PageId, RecordId};
+use crate::layout::Layout;
 use crate::name::Name;
 use crate::ops::fsck::facts::Measure;
 use crate::ops::fsck::lacks::Lacks;
@@ -237,8 +238,8 @@ impl Needs {
     }
 
     /// Returns where the damaged packs and records lie.
-    pub(super) fn damaged_paths(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
-        self.damaged.iter().map(|damaged| root.join(&damaged.path)).collect::<Vec<_>>().into_iter()
+    pub(super) fn damaged_paths(&self, layout: &Layout) -> impl Iterator<Item = PathBuf> {
+        self.damaged.iter().map(|damaged| layout.path(&damaged.path)).collect::<Vec<_>>().into_iter()
     }
 }
 

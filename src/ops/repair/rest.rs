@@ -39,7 +39,7 @@ impl Repair<'_> {
         let checked = if class == PackClass::Data { &needs.data } else { &needs.meta };
         for (id, _) in &checked.not_arrived {
             let path = pack_path(class, *id);
-            let why = source::read(&store.root().join(&path)).err().filter(|e| e.kind() != IoKind::NotFound);
+            let why = source::read(&store.layout().path(&path)).err().filter(|e| e.kind() != IoKind::NotFound);
             unreadable.extend(why.filter(|_| is_moved(&path)).map(|why| (path, format!("it cannot be read: {why}"))));
         }
         let mut gathered = Gathered { from: "damaged files".to_owned(), chunk_count: 0, page_count: 0, size_bytes: 0 };
@@ -61,7 +61,7 @@ impl Repair<'_> {
                             packs.extend(maker.map(|maker| maker.add(hash, bytes, &|| disk.draft())).transpose()?.flatten());
                         }
                     }
-                    Err(error) if error.kind() != ErrorKind::Damaged && fs::symlink_metadata(store.root().join(&path)).is_ok() => {
+                    Err(error) if error.kind() != ErrorKind::Damaged && fs::symlink_metadata(store.layout().path(&path)).is_ok() => {
                         unreadable.push((path.clone(), error.to_string()));
                         break;
                     }

@@ -85,7 +85,7 @@ impl Source {
     /// caller to check.
     pub(super) fn pack(&mut self, class: PackClass, id: PackId) -> Vec<Handle> {
         match &self.place {
-            Place::Store { store, .. } => vec![Handle::Path(store.root().join(pack_path(class, id)))],
+            Place::Store { store, .. } => vec![Handle::Path(store.layout().path(&pack_path(class, id)))],
             Place::Files | Place::Git(_) => self.names().get(&id.to_string()).cloned().unwrap_or_default(),
         }
     }
@@ -108,7 +108,7 @@ impl Source {
         if let Place::Store { store, .. } = &self.place {
             let class_files = |class| {
                 let torn = store.index(class).map(|index| index.not_arrived()).unwrap_or_default();
-                torn.into_iter().map(move |(id, _)| (id, Handle::Path(store.root().join(pack_path(class, id))))).collect::<Vec<_>>()
+                torn.into_iter().map(move |(id, _)| (id, Handle::Path(store.layout().path(&pack_path(class, id))))).collect::<Vec<_>>()
             };
             return [PackClass::Data, PackClass::Meta].into_iter().flat_map(class_files).collect();
         }

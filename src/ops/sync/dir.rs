@@ -152,7 +152,7 @@ impl<'s> Dir<'s> {
     pub(super) fn open(&self, path: &StorePath) -> io::Result<File> {
         match lock(&self.made).get(path) {
             Some(made) => made.reopen(),
-            None => open_regular(&self.store.root().join(path.as_path())),
+            None => open_regular(&self.store.layout().path(path.as_path())),
         }
     }
 
@@ -170,7 +170,7 @@ impl<'s> Dir<'s> {
             return session.disk().draft();
         }
         let own = local::find_or_create(self.store.root(), self.context.progress);
-        let draft = own.and_then(|local| Disk::new(self.store.root(), &local)).and_then(|disk| disk.draft());
+        let draft = own.and_then(|local| Disk::new(self.store.layout(), &local)).and_then(|disk| disk.draft());
         draft.or_else(|_| {
             // A copy that cannot be written to.
             let dir = tempfile::tempdir().map_err(|e| Error::failed("cannot make a temporary directory").because(e))?;
@@ -185,7 +185,7 @@ impl Files for Dir<'_> {
     }
 
     fn list(&self, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
-        let files = files::list(self.store.root(), classes)?;
+        let files = files::list(self.store.layout(), classes)?;
         lock(&self.listed).extend(files.iter().map(|file| file.path.clone()));
         Ok(files)
     }

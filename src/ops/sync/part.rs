@@ -40,7 +40,7 @@ pub(super) enum About {
 /// Selects versions that were found, and what is about them or about all.
 pub(super) fn select_chosen(store: &Store, context: &Context<'_>, chosen: &[(Name, Vec<Version>)], about: About) -> Result<Selection> {
     let ids: HashSet<RecordId> = chosen.iter().flat_map(|(_, versions)| versions.iter().map(|version| version.id)).collect();
-    let listed = files::list(store.root(), &[FileClass::Edit, FileClass::Version, FileClass::Alias, FileClass::Run])?;
+    let listed = files::list(store.layout(), &[FileClass::Edit, FileClass::Version, FileClass::Alias, FileClass::Run])?;
     let listed: HashMap<String, &StoreFile> = listed.iter().map(|file| (file.path.key(), file)).collect();
     let mut records = Vec::new();
     let mut add = |path: &StorePath, needs: Option<StorePath>| {

@@ -61,7 +61,7 @@ pub fn serve(dir: &Path, context: &Context<'_>, input: impl Read + Send, output:
 fn opened(dir: &Path, context: &Context<'_>, hello: Hello) -> Result<(Store, Welcome)> {
     let store = open(dir, context, &SyncOptions { init: hello.init, ..SyncOptions::default() })?;
     store.check_features(Need::Write)?;
-    let features = files::list(store.root(), &[FileClass::Feature])?;
+    let features = files::list(store.layout(), &[FileClass::Feature])?;
     let welcome = Welcome {
         format: FORMAT_LINE.trim_end().to_owned(),
         features: features.iter().take(FEATURES_MAX).map(|file| file.path.name().to_owned()).collect(),

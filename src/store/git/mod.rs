@@ -5,13 +5,14 @@
 //! never an empty answer. Variables that point git at other places are taken away, and nothing is
 //! fetched.
 
+pub(crate) mod around;
 pub(super) mod held;
 pub(crate) mod hook;
 pub(super) mod objects;
 pub(crate) mod rules;
 pub(crate) mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -22,6 +23,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 use crate::quote::{quote, quote_path};
+use crate::refs::read::{all_names, is_dir};
 use crate::store::guard::is_guarded;
 
 /// What `git rev-parse --local-env-vars` lists, and what else changes where git looks or how it
@@ -144,6 +146,18 @@ impl Repo {
         let mut worktrees = vec![Worktree { git_dir: common.clone(), top: main_top, head: "main-worktree/HEAD".to_owned() }];
         worktrees.extend(linked(&common)?);
         Ok(Some(Repo { common, store: store.to_owned(), is_shallow, worktrees }))
+    }
+
+    /// Lists where the store is in the other working trees, each with the records that are there.
+    pub(super) fn other_stores(&self, root: &Path) -> Result<Vec<(PathBuf, HashSet<String>)>> {
+        let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io("find", path, e));
+        let mut others = Vec::new();
+        for store in self.worktrees.iter().filter_map(|worktree| worktree.top.as_ref()).map(|top| top.join(&self.store)) {
+            if is_dir(&store)? && real(root)? != real(&store)? {
+                others.push((store.clone(), all_names(&store)?));
+            }
+        }
+        Ok(others)
     }
 
     /// Lists refs with what they point to, those that only one working tree has too.

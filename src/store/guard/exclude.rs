@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::Around;
 use crate::durable::{Existing, Output};
 use crate::error::{Error, Result};
+use crate::store::git::around::Around;
 
 const TITLE: &[u8] = b"# Of `art`: data that git does not have.";
 

@@ -37,13 +37,13 @@ impl Guard {
     /// there, and gives up what commits hold. Returns what is gone from its place and in no commit.
     ///
     /// Asks git only if something was committed or switched since it last did, or a file is gone.
-    pub(crate) fn tend(&self, local: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
+    pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
         let keep = self.keep();
         if !self.stands() || self.strays_in().is_some() {
-            let disk = Disk::new(&self.root, local)?.keeping(Some(keep.clone()));
+            let disk = Disk::new(&self.layout, local)?.keeping(Some(keep.clone()));
             // The guard last: where it stands, what is older has its second names.
             self.keep_all(&disk)?;
-            self.make(&disk)?;
+            self.make(local)?;
         }
         let stamp = format!("{}\n{}", self.mode.as_str(), held::stamp(&self.repo.git_dir)?);
         let note = local.join(NOTE);
@@ -62,7 +62,7 @@ impl Guard {
         }
         let guarded = guarded.into_iter().filter(|_| self.stands());
         let done: Vec<Kept> = held.into_iter().chain(guarded).collect();
-        let is_done = done.is_empty() || self.give_up(&done, local, progress)?;
+        let is_done = done.is_empty() || self.give_up(&done, local, locks, progress)?;
         // What is put back may be of what is guarded now.
         if is_done && is_news && gone.is_empty() {
             // A note that is lost costs a question.
@@ -73,7 +73,7 @@ impl Guard {
 
     /// Lists what is gone from its place and in no commit, without changing anything.
     pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
-        let (_, gone) = self.look(&read_names(&self.root.join(KEEP_DIR))?, false);
+        let (_, gone) = self.look(&read_names(&self.layout.folder(KEEP_DIR.as_ref()))?, false);
         let held = self.held(&[], &gone)?;
         Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
     }
@@ -84,7 +84,7 @@ impl Guard {
         gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
         gone.retain(is_right);
         let feature = Path::new("features").join(CONDEMN_FEATURE);
-        if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.root.join(&feature).exists() {
+        if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
             disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
         }
         gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
@@ -96,7 +96,7 @@ impl Guard {
     fn keep_all(&self, disk: &Disk) -> Result<()> {
         let keep = self.keep();
         let classes: Vec<FileClass> = FileClass::ALL.into_iter().filter(|class| *class != FileClass::Feature).collect();
-        let files = files::list(&self.root, &classes)?;
+        let files = files::list(&self.layout, &classes)?;
         let paths = files.iter().map(|file| file.path.as_path()).filter(|path| keep.has(path));
         disk.keep_all(paths)
     }
@@ -105,15 +105,18 @@ impl Guard {
     /// it costs a look into each.
     fn look(&self, names: &[String], all: bool) -> (Vec<Kept>, Vec<Kept>) {
         let (mut here, mut gone) = (Vec::new(), Vec::new());
+        let dir = self.layout.folder(KEEP_DIR.as_ref());
+        // In any working tree: they share the second names.
+        let stores = self.repo.stores();
         for name in names {
-            let at = self.root.join(KEEP_DIR).join(name);
+            let at = dir.join(name);
             // A file with another name is not gone.
             let is_alone = fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1);
             if !all && !is_alone {
                 continue;
             }
             let Some(kept) = kept(at) else { continue };
-            let is_here = fs::symlink_metadata(self.root.join(kept.path.as_path())).is_ok();
+            let is_here = stores.iter().any(|store| fs::symlink_metadata(store.join(kept.path.as_path())).is_ok());
             if !is_here {
                 gone.push(kept);
             } else if all {
@@ -141,9 +144,9 @@ impl Guard {
 
     /// Takes second names away, alone: a writer that relies on a file must not see it change. Not
     /// now, if others write.
-    fn give_up(&self, done: &[Kept], local: &Path, progress: &dyn Progress) -> Result<bool> {
-        let Ok(_alone) = Lock::take(&local.join("lock"), Mode::Exclusive, Wait::Not, progress) else { return Ok(false) };
-        let disk = Disk::new(&self.root, local)?;
+    fn give_up(&self, done: &[Kept], local: &Path, locks: &Path, progress: &dyn Progress) -> Result<bool> {
+        let Ok(_alone) = Lock::take(&locks.join("lock"), Mode::Exclusive, Wait::Not, progress) else { return Ok(false) };
+        let disk = Disk::new(&self.layout, local)?;
         done.iter().try_for_each(|kept| disk.drop_kept(&kept.at, kept.path.as_path()))?;
         Ok(true)
     }

@@ -15,7 +15,10 @@ use serde::Serialize;
 
 use crate::durable::{Disk, Keep};
 use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
+use crate::store::worktrees::layout_of;
 pub(crate) use kept::Kept;
 
 /// Which part of a store git commits.
@@ -77,22 +80,9 @@ const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
 /// A store in a git repo, as far as guarding goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    root: PathBuf,
+    layout: Layout,
     mode: GitMode,
     repo: Around,
-}
-
-/// The repo round a store, found without asking git.
-#[derive(Clone, Debug)]
-pub(crate) struct Around {
-    /// The top of the working tree.
-    top: PathBuf,
-    /// What belongs to this working tree.
-    git_dir: PathBuf,
-    /// What belongs to all.
-    common: PathBuf,
-    /// Where the store lies below the top.
-    store: PathBuf,
 }
 
 impl GitMode {
@@ -143,13 +133,6 @@ impl GitMode {
     }
 }
 
-/// Whether a store lies in a linked worktree and has data there that git does not commit: it goes with
-/// the worktree.
-pub fn goes_with_worktree(root: &Path) -> bool {
-    let is_linked = |guard: &Guard| guard.repo.git_dir.join("commondir").exists();
-    Guard::of(root).is_some_and(|guard| guard.mode != GitMode::All && is_linked(&guard))
-}
-
 /// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard.
 pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
     let rules = fs::read_to_string(root.join(IGNORE_FILE)).ok()?;
@@ -172,7 +155,7 @@ impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
     pub(crate) fn of(root: &Path) -> Option<Guard> {
         let repo = Around::find(root)?;
-        Some(Guard { root: root.to_owned(), mode: mode_of(root)?, repo })
+        Some(Guard { layout: layout_of(root), mode: mode_of(root)?, repo })
     }
 
     /// Returns what git commits.
@@ -187,13 +170,13 @@ impl Guard {
 
     /// Returns the folder in which the guard of another mode stands: where git commits it is in the way.
     pub(crate) fn strays_in(&self) -> Option<&'static Path> {
-        self.others().map(GitMode::place).find(|place| is_guarded(&self.root.join(place)))
+        self.others().map(GitMode::place).find(|place| self.layout.folders(place).any(|folder| is_guarded(&folder)))
     }
 
     /// Returns the repo that is in the guard's place.
     pub(crate) fn repo_in_its_place(&self) -> Option<PathBuf> {
         let dot_git = self.place().join(".git");
-        is_repo(&self.root.join(&dot_git)).then_some(dot_git)
+        self.layout.folders(&dot_git).any(|dir| is_repo(&dir)).then_some(dot_git.clone())
     }
 
     fn others(&self) -> impl Iterator<Item = GitMode> {
@@ -208,12 +191,12 @@ impl Guard {
             GitMode::All => (&["meta", "packs"], RECORDS),
             GitMode::None => (&[], &[]),
         };
-        Keep { dir: self.root.join(KEEP_DIR), packs, records, ever: EVER }
+        Keep { dir: self.layout.folder(KEEP_DIR.as_ref()), packs, records, ever: EVER }
     }
 
     /// Whether all stands that this makes.
     pub(crate) fn stands(&self) -> bool {
-        is_guarded(&self.root.join(self.mode.place()))
+        self.layout.folders(self.mode.place()).all(|folder| is_guarded(&folder))
     }
 
     /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
@@ -231,25 +214,36 @@ impl Guard {
         [self.mode.place(), Path::new("local"), Path::new(QUARANTINE)]
     }
 
-    /// Makes the guard, durably, and then takes away one of another mode: in a folder that git commits
-    /// it would be in the way.
-    pub(crate) fn make(&self, disk: &Disk) -> Result<()> {
-        if fs::read(self.root.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
+    /// Makes the guard, durably: in a linked worktree also of what it shares, of which nothing else has
+    /// synced where it lies. Then takes away one of another mode: in a folder that git commits it would be
+    /// in the way.
+    pub(crate) fn make(&self, local: &Path) -> Result<()> {
+        if let Some((shared, base)) = self.layout.shared().zip(self.repo.shared_base()) {
+            let disk = Disk::new(shared, local)?;
+            disk.sync_above(&base)?;
+            self.make_in(shared, &disk)?;
+        }
+        self.make_in(self.layout.root(), &Disk::new(self.layout.root(), local)?)?;
+        // Last: as long as one is there, a later try does all of this again.
+        while let Some(other) = self.strays_in() {
+            for dir in self.layout.folders(other).filter(|folder| is_guarded(folder)).map(|folder| folder.join(".git")) {
+                fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_in(&self, base: &Path, disk: &Disk) -> Result<()> {
+        if fs::read(base.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
         let dir = self.mode.place().join(".git");
-        let is_wanted = self.repo.leads_here() && !is_repo(&self.root.join(&dir));
-        if is_wanted {
+        if self.repo.leads_here() && !is_repo(&base.join(&dir)) {
             exclude::exclude(&self.repo, &self.excluded(), &[])?;
             disk.make_dir(&dir.join("objects"))?;
             disk.make_dir(&dir.join("refs"))?;
             write(disk, &dir.join("HEAD"), GUARD_HEAD)?;
             self.exclude()?;
-        }
-        // Last: as long as one is there, a later try does all of this again.
-        while let Some(other) = self.strays_in() {
-            let dir = self.root.join(other).join(".git");
-            fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
         }
         Ok(())
     }
@@ -260,28 +254,6 @@ pub(crate) fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
     let mut draft = disk.draft()?;
     draft.write_all(content.as_bytes())?;
     disk.publish(draft, relative, |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
-}
-
-impl Around {
-    /// Finds the repo whose working tree a store lies in, by walking up.
-    pub(crate) fn find(root: &Path) -> Option<Around> {
-        let real = fs::canonicalize(root).ok()?;
-        let top = real.ancestors().skip(1).find(|dir| dir.join(".git").exists())?;
-        let dot_git = top.join(".git");
-        let git_dir = if dot_git.is_dir() { dot_git } else { top.join(line_of(&dot_git)?.strip_prefix("gitdir: ")?) };
-        let common = line_of(&git_dir.join("commondir")).map_or_else(|| git_dir.clone(), |common| git_dir.join(common));
-        let store = real.strip_prefix(top).ok()?.to_owned();
-        Some(Around { top: top.to_owned(), git_dir, common, store })
-    }
-
-    /// Whether it is a repo as far as can be seen.
-    fn leads_here(&self) -> bool {
-        self.git_dir.join("HEAD").exists() && self.common.join("objects").is_dir()
-    }
-}
-
-fn line_of(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn key(version: &Version) -> FileDigest {
 }
 
 fn list(store: &Store) -> Result<Packs> {
-    let files = files::list(store.root(), &[FileClass::Data, FileClass::Meta])?;
+    let files = files::list(store.layout(), &[FileClass::Data, FileClass::Meta])?;
     Ok(files.into_iter().filter_map(|file| Some((file.path.pack_id()?, file.len))).collect())
 }
 

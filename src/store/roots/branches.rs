@@ -14,10 +14,10 @@ use crate::format::limits::PACK_LEN_MAX;
 use crate::format::pack::PackClass;
 use crate::id::PackId;
 use crate::index::Index;
+use crate::layout::Layout;
 use crate::pack::pack_path;
 use crate::pack::reader::{self, verify_file};
 use crate::progress::Progress;
-use crate::refs::read::is_dir;
 use crate::store::git::objects::Objects;
 use crate::store::git::{Oid, Repo};
 
@@ -45,23 +45,16 @@ impl Branches {
         }
     }
 
-    /// Takes in where the store is in a working tree of a repo.
-    pub(super) fn add_tree(&mut self, root: &Path, tree: PathBuf) -> Result<()> {
-        if !is_dir(&tree)? {
-            return Ok(());
-        }
-        let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io("find", path, e));
-        if real(root)? != real(&tree)? {
-            self.trees.push(tree);
-        }
-        Ok(())
+    /// Takes in where the store is in another working tree.
+    pub(super) fn add_tree(&mut self, store: PathBuf) {
+        self.trees.push(store);
     }
 
     /// Makes the packs readable by way of the cache in `local`, and removes from it what is not
     /// wanted. Asks git, so it must not be called under a lock that writers wait for.
     pub fn fetch(&self, root: &Path, local: &Path, progress: &dyn Progress) -> Result<BranchPages> {
         let cache = local.join(CACHE_DIR);
-        for id in reader::list(&cache, PackClass::Meta)?.into_iter().filter(|id| !self.packs.contains_key(id)) {
+        for id in reader::list(&Layout::of_one(&cache), PackClass::Meta)?.into_iter().filter(|id| !self.packs.contains_key(id)) {
             let path = cache.join(pack_path(PackClass::Meta, id));
             fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
@@ -97,7 +90,7 @@ impl Branches {
             }
         }
         for root in cache.filter(|_| !self.packs.is_empty()).into_iter().chain(self.trees.iter().map(PathBuf::as_path)) {
-            pages.add(Index::open(root, PackClass::Meta, None)?);
+            pages.add(Index::open(&Layout::of_one(root), PackClass::Meta, None)?);
         }
         Ok(pages)
     }

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::refs::history::{History, Version};
+use crate::refs::read;
 pub use branches::Branches;
 use commits::{Commits, Held, Way};
 pub use holders::{Holder, revisions_with, visit_holders};
@@ -44,6 +45,8 @@ pub struct Roots {
     pub branches: Branches,
     /// How the git repos looked before they were read.
     stamps: Vec<Stamp>,
+    /// The store in other working trees, and the records that were there before they were read.
+    others: Vec<(PathBuf, HashSet<String>)>,
 }
 
 /// A version that a root has.
@@ -83,13 +86,13 @@ impl Roots {
         found.add("the working tree", own.clone());
         for repo in Repo::all_around(store.root())? {
             roots.stamps.extend(repo.stamp()?);
+            roots.others.extend(repo.other_stores(store.root())?);
             let mut held = Held::default();
             found.add_repo(&repo, &mut held)?;
             roots.held.extend(held.paths);
             held.metas.into_iter().for_each(|(path, blob)| roots.branches.add_pack(store.root(), &repo, &path, blob));
-            let tops = repo.worktrees.iter().filter_map(|worktree| worktree.top.as_ref());
-            tops.into_iter().try_for_each(|top| roots.branches.add_tree(store.root(), top.join(&repo.store)))?;
         }
+        roots.others.iter().for_each(|(other, _)| roots.branches.add_tree(other.clone()));
         if let Some(guard) = Guard::of(store.root()) {
             let gone = found.pool.add_kept(guard.gone()?);
             found.add(KEEP_DIR, own.into_iter().chain(gone).collect());
@@ -101,10 +104,11 @@ impl Roots {
         Ok(roots)
     }
 
-    /// Whether nothing was committed, switched or stashed since the roots were read. Does not ask
-    /// git, so it may be called under a lock.
+    /// Whether nothing was committed, switched or stashed since the roots were read, and no record came or
+    /// went in another working tree. Does not ask git, so it may be called under a lock.
     pub fn are_current(&self) -> Result<bool> {
-        self.stamps.iter().try_fold(true, |all, stamp| Ok(all && stamp.holds()?))
+        let are_same = self.others.iter().try_fold(true, |all, (store, names)| Ok(all && read::all_names(store)? == *names))?;
+        self.stamps.iter().try_fold(are_same, |all, stamp| Ok(all && stamp.holds()?))
     }
 
     /// Judges the versions of the artifacts of one folder, of which there are `all` records.

@@ -9,7 +9,7 @@ use artstore::Error;
 use artstore::format::path::EntryPath;
 use artstore::ops::put::{LeftOut, LinkPolicy, PutOptions, PutOutcome, Stream, put};
 use artstore::quote::quote;
-use artstore::store::guard::goes_with_worktree;
+use artstore::store::worktrees::place_of_packs_at_stake;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -111,10 +111,14 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
         out.line(told(&outcome))?;
     }
     out.done()?;
-    if goes_with_worktree(store.root()) {
-        setup.ui.warn(
-            "this is a linked worktree, and `git worktree remove` takes its data packs along: copy them first, with `cp -rn .artifacts/packs MAIN/.artifacts/`",
-        );
+    if let Some(place) = place_of_packs_at_stake(store.root())? {
+        let (from, to) = (store.root().join("packs"), place.join("packs"));
+        setup.ui.warn(&format!(
+            "`git worktree remove` takes the data packs of this linked worktree along: before that, run `mkdir -p {} && cp -rn {}/. {}/`",
+            artstore::quote::shell_word(&to),
+            artstore::quote::shell_word(&from),
+            artstore::quote::shell_word(&to)
+        ));
     }
     Ok(Exit::Done)
 }

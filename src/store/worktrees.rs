@@ -1,0 +1,82 @@
+//! Stores in linked worktrees of git: what git does not commit of them outlives the worktree, for it lies in
+//! the store of the main worktree, or in git's directory where there is none.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::git::around::Around;
+use super::guard::{self, GitMode};
+use super::{STORE_DIR, local};
+use crate::error::Result;
+use crate::format::pack::PackClass;
+use crate::layout::Layout;
+use crate::pack::reader;
+use crate::progress::Progress;
+
+/// Says where the files of the store at `root` lie. One on another disk than the main worktree, or where the
+/// two commit different parts, is on its own.
+///
+/// Cost: a few looks at the directories above it, where no repo with linked worktrees is round it.
+pub(crate) fn layout_of(root: &Path) -> Layout {
+    let shared = Around::find(root).filter(Around::is_linked).filter(|_| guard::mode_of(root) == Some(GitMode::Split));
+    let fits = |shared: &PathBuf| matches!(guard::mode_of(shared), None | Some(GitMode::Split)) && is_one_disk(root, shared);
+    match shared.and_then(|repo| repo.shared()).filter(fits) {
+        Some(shared) => Layout::sharing(root, &shared),
+        None => Layout::of_one(root),
+    }
+}
+
+/// Tells of a store in a linked worktree that has data packs there, which `git worktree remove` would take
+/// along; returns where they are safe.
+pub fn place_of_packs_at_stake(root: &Path) -> Result<Option<PathBuf>> {
+    let Some(repo) = Around::find(root).filter(Around::is_linked) else { return Ok(None) };
+    let is_safe = guard::mode_of(root) == Some(GitMode::All) || reader::list(&Layout::of_one(root), PackClass::Data)?.is_empty();
+    Ok(repo.shared().filter(|_| !is_safe))
+}
+
+/// Finds or makes the directory with the locks of a store whose local state is given: one that shares its
+/// packs shares the locks, too.
+pub(crate) fn locks(layout: &Layout, local: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    match layout.shared() {
+        Some(shared) => local::find_or_create(shared, progress),
+        None => Ok(local.to_owned()),
+    }
+}
+
+/// Finds the same directory if it is there, without making it.
+pub(crate) fn find_locks(layout: &Layout) -> Result<Option<PathBuf>> {
+    local::find(layout.shared().unwrap_or(layout.root()))
+}
+
+/// Finds the store of a directory in a linked worktree which has none, because git commits nothing of it:
+/// it lies in the main worktree, or in git's directory, at the same place.
+pub(crate) fn find_elsewhere(from: &Path) -> Option<PathBuf> {
+    let repo = Around::above(from, Path::new(STORE_DIR)).filter(Around::is_linked)?;
+    let depth = repo.store.components().count();
+    let mut dirs = fs::canonicalize(from).ok()?.ancestors().take(depth).map(Path::to_owned).collect::<Vec<_>>().into_iter();
+    dirs.find_map(|dir| {
+        let place = Around::above(&dir, Path::new(STORE_DIR))?.shared()?;
+        (guard::mode_of(&place) == Some(GitMode::None)).then_some(place)
+    })
+}
+
+/// Returns the place of a new store of which git commits nothing, if it is not the one that was asked for.
+pub(crate) fn place_elsewhere(root: &Path) -> Option<PathBuf> {
+    let dir = root.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?;
+    Around::above(dir, Path::new(root.file_name()?)).filter(Around::is_linked)?.shared()
+}
+
+/// Whether a directory lies in a linked worktree which has the store at `root`, that lies elsewhere.
+pub(crate) fn is_elsewhere(root: &Path, from: &Path) -> bool {
+    let repo = Around::above(from, Path::new(STORE_DIR)).filter(Around::is_linked);
+    repo.is_some_and(|repo| {
+        fs::canonicalize(root).is_ok_and(|real| !real.starts_with(&repo.top)) && find_elsewhere(from).as_deref() == Some(root)
+    })
+}
+
+/// Whether a file can be moved from one directory to the other, which need not be there yet.
+fn is_one_disk(root: &Path, other: &Path) -> bool {
+    let disk = |path: &Path| path.ancestors().find_map(|dir| fs::metadata(dir).ok()).map(|meta| meta.dev());
+    disk(root) == disk(other)
+}
