@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::act::act;
 use crate::oracle::{View, check_clean, check_no_litter};
 use crate::place::{Place, Snapshot, Workshop};
-use crate::scenario::Prepared;
+use crate::scenario::{INIT_ALL, Prepared};
 use crate::support::{files, run};
 
 /// Makes of a store one that is older than its guard.
@@ -44,6 +44,11 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
     }
     let copy = workshop.place();
     Snapshot::take(&place.project()).write(&copy.project());
+    // Nor may what is half made be in git's way: but for a guard of another mode, which goes only once
+    // there is a new one.
+    if scenario.command != INIT_ALL {
+        git(&copy, &["add", "--all", "--dry-run"])?;
+    }
     // What a repair brings back was acknowledged before the clean that took it.
     let allowed = if is_done || scenario.is_repair() { vec![&prepared.after] } else { vec![&prepared.before, &prepared.after] };
     let allowed: Vec<View> = allowed.into_iter().cloned().collect();
@@ -55,8 +60,6 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
 
 /// Cleans and repairs, and checks that the store then shows what is `allowed`.
 pub(crate) fn check_cleaned(place: &Place, allowed: &[View], art: Act<'_>) -> Result<(), String> {
-    // Nor may what is half made be in git's way.
-    git(place, &["add", "--all", "--dry-run"])?;
     git(place, &["clean", "-q", "-fdx"])?;
     let repaired = art(place, &["repair"]);
     let told = |why: String| format!("after a clean and a repair {why}; {repaired:?}");

@@ -56,7 +56,7 @@ const STEPS: &str = r#""$0" use data:v0 >"$HOME/told" && "$0" put data "$1" >>"$
 const GIT: &[&str] = &["!git", "init"];
 const COMMIT: &[&str] = &["!git", "commit"];
 const CLEAN: &[&str] = &["!git", "clean"];
-const INIT_ALL: &[&str] = &["init", "--git=all"];
+pub(crate) const INIT_ALL: &[&str] = &["init", "--git=all"];
 const INIT_NONE: &[&str] = &["init", "--git=none"];
 
 const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
@@ -164,6 +164,7 @@ const ALL: &[Scenario] = &[
     store("in git: put where nothing is guarded yet", &[GIT, INIT, ONE, UNGUARD], TWO),
     store("in git: put after a commit", &[GIT, INIT, ONE, BEST, COMMIT], TWO),
     store("in git: repair after a clean", &[GIT, INIT, ONE, BEST, CLEAN], REPAIR),
+    store("in git: init for another mode", &[GIT, INIT, ONE], INIT_ALL),
     store("in git, all: put the second", &[GIT, INIT_ALL, ONE], TWO),
     store("in git, none: put the second", &[GIT, INIT_NONE, ONE], TWO),
 ];
