@@ -29,8 +29,10 @@ const MAGIC: &[u8; 8] = b"artmiss1";
 /// Longest file, in bytes: more than a million versions and packs.
 const FILE_LEN_MAX: u64 = 128 << 20;
 
-/// So many versions of which a put has noted on what they rest are looked at each time; more are noted here.
-const RESTS_MAX: usize = 64;
+/// So many versions, of which nothing else is known, are looked up in the notes of puts: what the last puts
+/// stored, however large, is not read again. A note names every pack that its put could rely on, so of more
+/// versions their pages are read, and noted here.
+const RESTS_MAX: usize = 8;
 
 /// The packs of a store, with their lengths.
 type Packs = HashMap<PackId, u64>;
@@ -74,7 +76,7 @@ impl Notes {
 
     /// Notes what was found, where that can be done and the packs are still those that were listed.
     pub(super) fn save(mut self, store: &Store, found: &[(&Version, Missing)]) {
-        let Some(local) = self.local.as_ref().filter(|_| !found.is_empty() || self.rests.len() > RESTS_MAX) else { return };
+        let Some(local) = self.local.as_ref().filter(|_| !found.is_empty()) else { return };
         if !list(store).is_ok_and(|packs| packs == self.packs) {
             return;
         }
@@ -97,7 +99,7 @@ impl Notes {
         let is_plain = |version: &Version| version.metadata.iter().all(|layer| layer.pages.is_empty());
         let plain = versions.iter().filter(|version| is_plain(version)).map(|version| (key(version), version.record.manifest));
         let unknown: HashMap<FileDigest, PageId> = plain.filter(|(key, _)| !self.rows.contains_key(key)).collect();
-        if unknown.is_empty() {
+        if unknown.is_empty() || unknown.len() > RESTS_MAX {
             return;
         }
         let Ok(disk) = Disk::new(store.root(), local) else { return };
