@@ -15,6 +15,7 @@ pub mod put_note;
 pub(crate) mod quarantine;
 pub mod reach;
 pub mod resolve;
+pub(crate) mod rests;
 pub mod roots;
 pub mod runs;
 pub mod session;

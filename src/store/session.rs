@@ -5,7 +5,6 @@
 //! synced.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -29,7 +28,7 @@ use crate::refs::write;
 
 use super::guard::{Guard, Kept};
 use super::put_note::{PutNote, PutNotes};
-use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local, worktrees};
+use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local, rests, worktrees};
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -54,13 +53,6 @@ struct Packs {
     condemned: Condemned,
     confirmed: HashMap<PackId, bool>,
     rests_on: BTreeSet<PathBuf>,
-}
-
-/// Returns the packs on which a manifest is noted to rest, relative to the store. They must still be
-/// confirmed for that to mean anything.
-pub(super) fn rests_of(local: &Path, manifest: PageId) -> Option<Vec<PathBuf>> {
-    let note = fs::read_to_string(local.join("rests").join(manifest.to_string())).ok()?;
-    Some(note.strip_suffix(".\n")?.lines().map(PathBuf::from).collect())
 }
 
 impl<'a> Session<'a> {
@@ -301,16 +293,13 @@ impl<'a> Session<'a> {
     /// Notes which packs a manifest rests on, all of them confirmed; a later session need not
     /// look its chunks up again.
     pub fn note_rests(&self, manifest: PageId) -> Result<()> {
-        let dir = self.local.join("rests");
-        fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-        let list: Vec<String> = self.packs().rests_on.iter().map(|path| format!("{}\n", path.display())).collect();
-        self.disk.write_local(&dir.join(manifest.to_string()), format!("{}.\n", list.concat()).as_bytes())
+        rests::write(&self.disk, &self.local, manifest, &self.packs().rests_on)
     }
 
     /// Whether everything that a manifest names was confirmed here and its packs are still
     /// there; this session then rests on them too.
     pub fn is_confirmed(&self, manifest: PageId) -> bool {
-        let Some(paths) = rests_of(&self.local, manifest) else { return false };
+        let Some(paths) = rests::read(&self.local, manifest) else { return false };
         let mut packs = self.packs();
         let confirmed = paths.iter().all(|path| self.disk.is_confirmed(path) && !packs.condemned.contains(path));
         if confirmed {

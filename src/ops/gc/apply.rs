@@ -1,7 +1,6 @@
 //! Carries plans out: records of condemnation, records that lift it, the removal of packs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::store::CONDEMN_FEATURE;
+use crate::store::rests;
 use crate::store::session::Session;
 
 /// Most packs, and most records, of one lift record: together they stay within the limit.
@@ -41,6 +41,14 @@ pub(super) fn condemn(
         packs.iter().for_each(|&pack| facts.condemn(pack, id));
     }
     Ok(())
+}
+
+/// Takes out of packs that are to be condemned those whose content cannot be relied on to be elsewhere. Where it
+/// can it is on disk then: a run that was killed may have copied it, and not synced.
+pub(super) fn settle_homes(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, packs: &mut Vec<(u32, Reason)>) {
+    let mut known = HashMap::new();
+    let mut is_good = |home: u32| *known.entry(home).or_insert_with(|| is_relied_on(session, context, ground, facts, home, Hash::IfNew));
+    packs.retain(|(pack, _)| plan::homes(ground, facts, *pack).into_iter().all(&mut is_good));
 }
 
 /// Makes sure that the records which condemn packs here are on disk, and what warns of them.
@@ -69,7 +77,7 @@ pub(super) fn lift(session: &Session<'_>, context: &Context<'_>, ground: &Ground
 /// said to be it is hashed, whole, for this is the last moment at which there are two.
 pub(super) fn check_homes(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, plan: &mut DeletePlan) {
     let mut known = HashMap::new();
-    let mut is_good = |home: u32| *known.entry(home).or_insert_with(|| is_relied_on(session, context, ground, facts, home));
+    let mut is_good = |home: u32| *known.entry(home).or_insert_with(|| is_relied_on(session, context, ground, facts, home, Hash::Whole));
     let (good, bad) =
         std::mem::take(&mut plan.delete).into_iter().partition(|&pack| plan::homes(ground, facts, pack).into_iter().all(&mut is_good));
     plan.delete = good;
@@ -84,7 +92,7 @@ pub(super) fn remove(session: &Session<'_>, facts: &Facts, packs: &[u32]) -> Res
         return Ok(());
     }
     session.disk().remove(&paths)?;
-    forget(session, &paths.into_iter().collect());
+    rests::forget(session.local(), &paths.into_iter().collect());
     Ok(())
 }
 
@@ -96,17 +104,6 @@ pub(super) fn remove_again(session: &Session<'_>) -> Result<()> {
         .iter()
         .filter(|(path, condemnation)| condemnation.class == PackClass::Data && !session.store().layout().path(path).exists());
     session.disk().remove(&gone.map(|(path, _)| path.to_owned()).collect::<Vec<_>>())
-}
-
-/// Removes the notes, in local state, of manifests that rested on packs which are gone.
-fn forget(session: &Session<'_>, gone: &HashSet<PathBuf>) {
-    for entry in fs::read_dir(session.local().join("rests")).into_iter().flatten().flatten() {
-        let note = fs::read_to_string(entry.path()).unwrap_or_default();
-        if note.lines().any(|line| gone.contains(Path::new(line))) {
-            // One that stays is not believed, for its packs are not there.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// Makes sure that only programs write to the store which know what condemned packs are.
@@ -123,13 +120,25 @@ fn require_feature(session: &Session<'_>) -> Result<()> {
     })
 }
 
-fn is_relied_on(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, home: u32) -> bool {
+/// Which packs are hashed before they are relied on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Whole,
+    /// Those that are not known to be whole and on disk.
+    IfNew,
+}
+
+fn is_relied_on(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, home: u32, hash: Hash) -> bool {
     let pack = &ground.census.packs()[home as usize];
     let path = &facts.of(home).path;
-    let result = pack.verify().and_then(|()| match session.disk().is_confirmed(path) {
-        true => Ok(()),
-        false => pack.verify_contents().and_then(|()| session.disk().adopt(path)),
-    });
+    let result = match (session.disk().is_confirmed(path), hash) {
+        (true, Hash::IfNew) => Ok(()),
+        (true, Hash::Whole) => pack.verify(),
+        (false, _) => {
+            let checked = pack.verify().and_then(|()| pack.verify_contents());
+            checked.and_then(|()| session.collecting(|| session.disk().adopt(path)))
+        }
+    };
     if let Err(error) = &result {
         context.progress.warn(&format!("cannot rely on a pack, so what it holds is kept elsewhere: {error}"));
     }

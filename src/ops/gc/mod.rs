@@ -305,6 +305,7 @@ impl Collector<'_> {
                 }
             }
             condemned.sort_unstable_by_key(|(pack, _)| *pack);
+            apply::settle_homes(session, self.context, ground, facts, &mut condemned);
             self.alone.check()?;
             apply::condemn(session, self.context, ground, facts, &condemned)?;
             outcome.condemned(ground, facts, condemned);

@@ -19,7 +19,7 @@ use crate::pack::reader::open_regular;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::{self, FileClass};
-use crate::store::session::rests_of;
+use crate::store::rests;
 
 /// The file in local state.
 const FILE: &str = "missing";
@@ -108,7 +108,7 @@ impl Notes {
             Some(known) => *known,
             None => *known.entry(path.clone()).or_insert(disk.is_confirmed(&path)),
         };
-        let mut rests = |manifest| rests_of(local, manifest).is_some_and(|all| all.into_iter().all(&mut is_confirmed));
+        let mut rests = |manifest| rests::read(local, manifest).is_some_and(|all| all.into_iter().all(&mut is_confirmed));
         self.rests = unknown.into_iter().filter(|(_, manifest)| rests(*manifest)).map(|(key, _)| key).collect();
     }
 }
