@@ -8,13 +8,14 @@ use super::wording::{count, some_paths};
 use super::{FindingKind, Patient};
 use crate::error::Result;
 use crate::format::pack::PackClass;
+use crate::layout::Layout;
 use crate::ops::init::ATTRIBUTES;
 use crate::pack::reader;
 use crate::quote::{escape, quote, quote_path, shell_word};
 use crate::store::files::{self, FileClass};
 use crate::store::git::rules::{Attribute, IgnoreRule, attributes, ignored, setting};
 use crate::store::git::tree::{Difference, Place};
-use crate::store::guard::{GitMode, Guard, IGNORE_FILE};
+use crate::store::guard::{GitMode, Guard, IGNORE_FILE, is_guarded};
 use crate::store::worktrees::layout_of;
 
 /// The file of a store that says what git must not do to its bytes.
@@ -156,16 +157,22 @@ impl Patient<'_> {
             return Ok(());
         }
         let is_uncommitted = differences.iter().any(Difference::is_new);
-        let has_packs = || Ok(!reader::list(&layout_of(self.root), PackClass::Data)?.is_empty());
+        // A linked worktree has its packs where the main one guards them.
+        let layout = layout_of(self.root);
+        let has_packs = || {
+            layout.bases(Path::new("packs")).filter(|base| !is_guarded(&base.join("packs"))).try_fold(false, |has, base| -> Result<bool> {
+                Ok(has || !reader::list(&Layout::of_one(base), PackClass::Data)?.is_empty())
+            })
+        };
         let is_at_stake = match guard.mode() {
             GitMode::Split => is_uncommitted || has_packs()?,
             GitMode::All => is_uncommitted,
             GitMode::None => true,
         };
-        if !is_at_stake {
-            return Ok(());
-        }
         if !guard.stands() {
+            if !is_at_stake {
+                return Ok(());
+            }
             let (why, mend) = match guard.repo_in_its_place() {
                 Some(git) => (
                     format!(": {} is a repo of its own", quote_path(&self.name.join(&git))),

@@ -153,3 +153,20 @@ fn where_nothing_can_get_lost_no_guard_is_missed() {
     git(&env, &["clone", "-q", ".", "clone"]);
     assert_eq!(kinds(&env, "clone"), ["incomplete-versions"]);
 }
+
+#[test]
+fn a_linked_worktree_is_as_healthy_as_the_main_one() {
+    for mode in ["split", "all"] {
+        let env = committed(mode);
+        git(&env, &["worktree", "add", "-q", "../linked"]);
+        assert_eq!(kinds(&env, "../linked"), [""; 0], "{mode}");
+        env.write("../data/file", "two");
+        env.art(["-C", "../linked", "put", "d", "../data"]);
+        assert_eq!(kinds(&env, "../linked"), ["uncommitted-files"], "{mode}");
+        git(&env, &["-C", "../linked", "add", "-A"]);
+        git(&env, &["-C", "../linked", "commit", "-q", "-m", "x"]);
+        for dir in [".", "../linked"] {
+            assert_eq!(kinds(&env, dir), [""; 0], "{mode} {dir}");
+        }
+    }
+}

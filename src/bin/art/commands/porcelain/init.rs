@@ -47,7 +47,7 @@ pub(crate) fn run(args: &InitArgs, setup: &Setup) -> Result<Exit> {
     let mode = args.git.map(GitArg::mode);
     let outcome = init(&root, &InitOptions { git: mode }, setup.ui.progress())?;
     if outcome.in_git && outcome.git != Some(GitMode::None) && git::is_ignored(&outcome.root) {
-        setup.ui.warn("a rule of this git repo ignores the store as a whole: its records cannot be committed until that rule is gone");
+        setup.ui.warn("a rule of this git repo ignores the store as a whole: its records cannot be committed (`art doctor` names it, and what mends it)");
     }
     let mut out = setup.ui.out()?;
     if out.json {
