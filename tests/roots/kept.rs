@@ -70,7 +70,14 @@ fn what_git_holds_is_synced_before_second_names_are_given_up() {
     let repo = Repo::new(&[]);
     repo.put_kept(1);
     repo.commit("one");
-    let log = calls(&repo, "trace=syncfs,unlink,unlinkat,flock", &["alias", "set", "data:v0", "best"]);
+    let log = calls(&repo, "trace=syncfs", &["alias", "set", "data:v0", "best"]);
+    assert!(!log.contains("syncfs(") && kept(&repo.project.store()).len() == 3, "a few stay: {log}");
+    let source = repo.project.outside().join("source-1");
+    let aliases = (0..64).flat_map(|at| ["--alias".to_owned(), format!("a{at}")]);
+    repo.project.art(["put".to_owned(), "data".to_owned(), source.to_str().unwrap().to_owned()].into_iter().chain(aliases)).ok();
+    repo.commit("many");
+    let log = calls(&repo, "trace=syncfs,unlink,unlinkat,flock", &["alias", "set", "data:v0", "last"]);
+    assert_eq!(kept(&repo.project.store()).len(), 1, "{log}");
     let at = |what: &str| log.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {log}"));
     let locked = log.lines().position(|line| line.contains("/lock>") && line.contains("LOCK_EX")).unwrap();
     assert!(at("syncfs(") < locked && locked < at("/packs/keep/"), "{log}");

@@ -23,6 +23,10 @@ use crate::store::git::held;
 /// Where it is noted, in local state, how git looked when it was last asked.
 const NOTE: &str = "kept";
 
+/// Second names that are given up together, for a sync of a whole file system that comes before: it can
+/// take a second where other programs write, and they cost little.
+const GIVEN_UP_MIN: usize = 64;
+
 /// A second name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kept {
@@ -34,7 +38,8 @@ pub(crate) struct Kept {
 
 impl Guard {
     /// Sees to the guard and the second names, before a writer takes its lock: makes what is not
-    /// there, and gives up what commits hold. Returns what is gone from its place and in no commit.
+    /// there, and gives up what commits hold, once that is worth it. Returns what is gone from its place and in no
+    /// commit.
     ///
     /// Asks git only if something was committed or switched since it last did, or a file is gone.
     pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
@@ -55,7 +60,12 @@ impl Guard {
         let held = if here.is_empty() && gone.is_empty() { HashSet::new() } else { self.held(&here, &gone)? };
         let is_held = |kept: &Kept| held.contains(kept.path.as_path());
         let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
-        let held: Vec<Kept> = here.into_iter().filter(is_held).chain(gone_and_held).collect();
+        let mut held: Vec<Kept> = here.into_iter().filter(is_held).collect();
+        // Those that are alone take room of their own.
+        if held.len() < GIVEN_UP_MIN && gone_and_held.is_empty() && !held.iter().any(|kept| is_alone(&kept.at)) {
+            held.clear();
+        }
+        held.extend(gone_and_held);
         if !held.is_empty() {
             // Git does not sync what it commits, if it is not told to.
             settle_all(&self.repo.common)?;
@@ -111,8 +121,7 @@ impl Guard {
         for name in names {
             let at = dir.join(name);
             // A file with another name is not gone.
-            let is_alone = fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1);
-            if !all && !is_alone {
+            if !all && !is_alone(&at) {
                 continue;
             }
             let Some(kept) = kept(at) else { continue };
@@ -169,6 +178,11 @@ fn kept(at: PathBuf) -> Option<Kept> {
         }
     };
     (path.name() == name).then_some(Kept { path, at })
+}
+
+/// Whether a second name is the only one of its file, or a copy.
+fn is_alone(at: &Path) -> bool {
+    fs::symlink_metadata(at).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1)
 }
 
 /// Whether a file is what its name says.
