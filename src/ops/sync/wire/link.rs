@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 
-use super::failure::shown;
+use super::failure::{Failure, shown};
 use super::frame::{self, BATCH_LEN, HASHES, PIECE_LEN, ROWS, Refusal};
 use super::message::Message;
 use super::{FILES_MAX, HASHES_MAX, MAGIC, PROTOCOL};
@@ -21,6 +21,8 @@ pub(in super::super) struct Input<'i> {
     source: BufReader<Box<dyn Read + Send + 'i>>,
     /// How the other side is told.
     peer: String,
+    /// The error that was the last the other side said: why there is no more, if there is none.
+    last: Option<Failure>,
 }
 
 /// What this side says.
@@ -49,7 +51,7 @@ pub(in super::super) enum Greeting {
 
 impl<'i> Input<'i> {
     pub(in super::super) fn new(source: impl Read + Send + 'i, peer: &str) -> Input<'i> {
-        Input { source: BufReader::with_capacity(PIECE_LEN, Box::new(source)), peer: peer.to_owned() }
+        Input { source: BufReader::with_capacity(PIECE_LEN, Box::new(source)), peer: peer.to_owned(), last: None }
     }
 
     /// Reads what the other side begins with.
@@ -77,8 +79,9 @@ impl<'i> Input<'i> {
             Err(Refusal::Io(error)) => return Err(self.broke_off().because(error.to_string())),
             Err(refusal) => return Err(self.refuse(&refusal.to_string())),
         };
+        self.last = None;
         match message {
-            Message::Failed(failure) => Err(failure.into_error(&self.peer)),
+            Message::Failed(failure) => Err(self.last.insert(failure).clone().into_error(&self.peer)),
             message => Ok(Some(message)),
         }
     }
@@ -114,7 +117,11 @@ impl<'i> Input<'i> {
             .hint("run the same version of `art` at both ends; what arrived is kept")
     }
 
+    /// The error of a stream that ends too early. Several threads may meet it: each is told why.
     pub(in super::super) fn broke_off(&self) -> Error {
+        if let Some(failure) = &self.last {
+            return failure.clone().into_error(&self.peer);
+        }
         Error::failed(format!("lost the connection to {}", quote(self.peer.as_bytes())))
             .hint("run the command again: it goes on where it stopped")
     }
@@ -245,5 +252,29 @@ impl<'o> Output<'o> {
         Error::failed(format!("lost the connection to {}", quote(self.peer.as_bytes())))
             .because(shown(&error.to_string()))
             .hint("run the command again: it goes on where it stopped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn who_asks_after_the_last_error_is_told_it_again() {
+        let mut said = Vec::new();
+        let mut output = Output::new(&mut said, "here");
+        output.write(&Message::Failed(Failure::of(&Error::new(ErrorKind::NoSpace, "no space").hint("free some")))).unwrap();
+        output.write(&Message::Settle).unwrap();
+        output.write(&Message::Failed(Failure::of(&Error::new(ErrorKind::Busy, "busy")))).unwrap();
+        output.flush().unwrap();
+        drop(output);
+        let mut input = Input::new(&said[..], "there");
+        let kinds = |input: &mut Input<'_>| [input.next().unwrap_err().kind(), input.broke_off().kind()];
+        assert_eq!(kinds(&mut input), [ErrorKind::NoSpace; 2]);
+        assert_eq!(input.next().unwrap(), Message::Settle);
+        assert_eq!(input.broke_off().kind(), ErrorKind::Failed);
+        assert_eq!(kinds(&mut input), [ErrorKind::Busy; 2]);
+        assert_eq!(input.next().unwrap_err().to_string(), "there: busy");
     }
 }
