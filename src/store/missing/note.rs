@@ -89,7 +89,7 @@ impl Notes {
         // It is a cache: who cannot write it reads pages again.
         let bytes = [&MAGIC[..], FileDigest::of(&body).as_bytes(), &body].concat();
         if bytes.len() as u64 <= FILE_LEN_MAX {
-            let _ = Disk::new(store.root(), local).and_then(|disk| disk.write_local(&local.join(FILE), &bytes));
+            let _ = Disk::new(store.layout(), local).and_then(|disk| disk.write_local(&local.join(FILE), &bytes));
         }
     }
 
@@ -102,7 +102,7 @@ impl Notes {
         if unknown.is_empty() || unknown.len() > RESTS_MAX {
             return;
         }
-        let Ok(disk) = Disk::new(store.root(), local) else { return };
+        let Ok(disk) = Disk::new(store.layout(), local) else { return };
         let mut known = HashMap::<PathBuf, bool>::new();
         let mut is_confirmed = |path: PathBuf| match known.get(&path) {
             Some(known) => *known,
