@@ -24,6 +24,8 @@ import time
 
 import blake3
 
+from records import canonical
+
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("ART_", "GIT_"))}
 ENV |= {f"GIT_{role}_{what}": "bench@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 ARTIFACTS = 10
@@ -31,10 +33,6 @@ ARTIFACTS = 10
 
 def run(cmd, cwd, **more):
     return subprocess.run(cmd, cwd=cwd, env=ENV, check=True, capture_output=True, **more).stdout
-
-
-def canonical(record):
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
 def record(base, branch, serial):

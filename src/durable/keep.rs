@@ -19,7 +19,7 @@ const WAITING_MAX: usize = 16;
 /// Which files get a second name, and where.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// The folder.
+    /// The folder, in the store or in what it shares.
     pub dir: PathBuf,
     /// Directories, below the root, of files that come before the record which names them: their
     /// second names are on disk when the record's is.
@@ -86,7 +86,7 @@ impl Disk {
             // Of a file that was damaged, or that git has written again.
             self.link_over(&from, &to)?;
         } else {
-            self.make_keep_dir(&keep.dir)?;
+            self.layout.relative(&keep.dir).map_or(Ok(()), |dir| self.make_dir(dir))?;
             self.link_or_copy(&from, &to)?;
         }
         self.unsynced().is_any = true;
@@ -177,17 +177,6 @@ impl Disk {
         match before.zip(Look::at(&path).ok()) {
             Some((before, after)) if before.has_bytes_of(&after) => self.confirm(relative),
             _ => Ok(()),
-        }
-    }
-
-    fn make_keep_dir(&self, dir: &Path) -> Result<()> {
-        match dir.strip_prefix(self.layout.root()) {
-            Ok(relative) => self.make_dir(relative),
-            Err(_) if dir.is_dir() => Ok(()),
-            Err(_) => {
-                fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-                dir.parent().map_or(Ok(()), sync_dir)
-            }
         }
     }
 

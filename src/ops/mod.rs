@@ -44,3 +44,4 @@ pub mod undelete;
 pub mod unsettled;
 pub mod verify;
 pub mod verify_pack;
+mod wording;

@@ -19,12 +19,15 @@ use crate::progress::Progress;
 ///
 /// Cost: a few looks at the directories above it, where no repo with linked worktrees is round it.
 pub(crate) fn layout_of(root: &Path) -> Layout {
-    let shared = Around::find(root).filter(Around::is_linked).filter(|_| guard::mode_of(root) == Some(GitMode::Split));
+    let linked = Around::find(root).filter(Around::is_linked).zip(guard::mode_of(root));
+    linked.map_or_else(|| Layout::of_one(root), |(repo, mode)| layout_in(root, &repo, mode))
+}
+
+/// Says the same of a store of which the repo round it and what git commits are known.
+pub(super) fn layout_in(root: &Path, repo: &Around, mode: GitMode) -> Layout {
     let fits = |shared: &PathBuf| matches!(guard::mode_of(shared), None | Some(GitMode::Split)) && is_one_disk(root, shared);
-    match shared.and_then(|repo| repo.shared()).filter(fits) {
-        Some(shared) => Layout::sharing(root, &shared),
-        None => Layout::of_one(root),
-    }
+    let shared = if repo.is_linked() && mode == GitMode::Split { repo.shared(&repo.store).filter(fits) } else { None };
+    shared.map_or_else(|| Layout::of_one(root), |shared| Layout::sharing(root, &shared))
 }
 
 /// Tells of a store in a linked worktree that has data packs there, which `git worktree remove` would take
@@ -32,7 +35,7 @@ pub(crate) fn layout_of(root: &Path) -> Layout {
 pub fn place_of_packs_at_stake(root: &Path) -> Result<Option<PathBuf>> {
     let Some(repo) = Around::find(root).filter(Around::is_linked) else { return Ok(None) };
     let is_safe = guard::mode_of(root) == Some(GitMode::All) || reader::list(&Layout::of_one(root), PackClass::Data)?.is_empty();
-    Ok(repo.shared().filter(|_| !is_safe))
+    Ok(repo.shared(&repo.store).filter(|_| !is_safe))
 }
 
 /// Finds or makes the directory with the locks of a store whose local state is given: one that shares its
@@ -53,26 +56,20 @@ pub(crate) fn find_locks(layout: &Layout) -> Result<Option<PathBuf>> {
 /// it lies in the main worktree, or in git's directory, at the same place.
 pub(crate) fn find_elsewhere(from: &Path) -> Option<PathBuf> {
     let repo = Around::above(from, Path::new(STORE_DIR)).filter(Around::is_linked)?;
-    let depth = repo.store.components().count();
-    let mut dirs = fs::canonicalize(from).ok()?.ancestors().take(depth).map(Path::to_owned).collect::<Vec<_>>().into_iter();
-    dirs.find_map(|dir| {
-        let place = Around::above(&dir, Path::new(STORE_DIR))?.shared()?;
-        (guard::mode_of(&place) == Some(GitMode::None)).then_some(place)
-    })
+    let mut places = repo.store.ancestors().skip(1).filter_map(|dir| repo.shared(&dir.join(STORE_DIR)));
+    places.find(|place| guard::mode_of(place) == Some(GitMode::None))
 }
 
 /// Returns the place of a new store of which git commits nothing, if it is not the one that was asked for.
 pub(crate) fn place_elsewhere(root: &Path) -> Option<PathBuf> {
     let dir = root.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?;
-    Around::above(dir, Path::new(root.file_name()?)).filter(Around::is_linked)?.shared()
+    let repo = Around::above(dir, Path::new(root.file_name()?)).filter(Around::is_linked)?;
+    repo.shared(&repo.store)
 }
 
 /// Whether a directory lies in a linked worktree which has the store at `root`, that lies elsewhere.
 pub(crate) fn is_elsewhere(root: &Path, from: &Path) -> bool {
-    let repo = Around::above(from, Path::new(STORE_DIR)).filter(Around::is_linked);
-    repo.is_some_and(|repo| {
-        fs::canonicalize(root).is_ok_and(|real| !real.starts_with(&repo.top)) && find_elsewhere(from).as_deref() == Some(root)
-    })
+    find_elsewhere(from).is_some_and(|place| fs::canonicalize(root).is_ok_and(|real| real == place))
 }
 
 /// Whether a file can be moved from one directory to the other, which need not be there yet.

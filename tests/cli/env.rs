@@ -51,6 +51,12 @@ impl Env {
         fs::write(path, content).unwrap();
     }
 
+    /// Copies what is not there yet, as somebody does who keeps a copy of the store in `other/`.
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        fs::create_dir_all(self.project().join("other")).unwrap();
+        assert_eq!(self.run(self.command("cp").args(["-rn", from, to])).code, Some(0));
+    }
+
     /// Runs `art` in the project.
     pub(crate) fn art<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Ran {
         self.run(self.command(env!("CARGO_BIN_EXE_art")).args(args))

@@ -13,17 +13,12 @@ fn copied() -> Env {
     let env = Env::new();
     env.write("x", "0");
     env.art(["put", "d", "x", "--alias", "first"]).done();
-    copy(&env, ".artifacts", "other/");
+    env.copy(".artifacts", "other/");
     env
 }
 
-fn copy(env: &Env, from: &str, to: &str) {
-    fs::create_dir_all(env.project().join("other")).unwrap();
-    assert_eq!(env.run(env.command("cp").args(["-rn", from, to])).code, Some(0));
-}
-
 fn bring(env: &Env, parts: &[&str]) {
-    parts.iter().for_each(|part| copy(env, &format!("other/.artifacts/{part}"), ".artifacts/"));
+    parts.iter().for_each(|part| env.copy(&format!("other/.artifacts/{part}"), ".artifacts/"));
 }
 
 /// Both have stored a `d:v1` and set `best`, and here are the records and pages of both.
@@ -93,7 +88,7 @@ fn what_merged_copies_had_given_differently_is_seen_at_once_and_settled() {
 fn a_contested_deletion_is_seen_and_settled() {
     let env = copied();
     env.art(["alias", "rm", "d:first"]).done();
-    copy(&env, ".artifacts/refs", "other/.artifacts/");
+    env.copy(".artifacts/refs", "other/.artifacts/");
     env.art(["-C", "other", "alias", "set", "d:v0", "kept"]).done();
     env.art(["rm", "d:v0"]).done();
     assert_eq!(env.art(["ls"]).stderr, "");

@@ -7,8 +7,8 @@ use std::path::Path;
 use artstore::format::manifest::{ChunkList, ChunkRun, Entry};
 
 use crate::enemy::{Enemy, body, manifest, path};
-use crate::support::{noise, run};
-use crate::{has_strace, in_own_namespace, mount};
+use crate::support::{has_strace, noise, run};
+use crate::{in_own_namespace, mount};
 
 #[test]
 fn a_chunk_repeated_beyond_the_disk_is_refused_before_it_is_filled() {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Project, noise, run};
-use crate::{has_strace, in_own_namespace};
+use crate::in_own_namespace;
+use crate::support::{Project, has_strace, noise, run};
 
 /// A disk in a file, mounted.
 struct Disk {

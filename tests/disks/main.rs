@@ -48,8 +48,3 @@ fn mount(args: &[&str], source: &Path, on: &Path) {
     let output = Command::new("mount").args(args).arg(source).arg(on).output().unwrap();
     assert!(output.status.success(), "mount {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
-
-/// Whether system calls can be traced here.
-fn has_strace() -> bool {
-    Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success())
-}

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Project, files, noise, run};
-use crate::{has_strace, in_own_namespace, mount};
+use crate::support::{Project, files, has_strace, noise, run};
+use crate::{in_own_namespace, mount};
 
 /// System calls that change what is on a disk, and those that take locks.
 const WRITING: [&str; 30] = [

@@ -2,15 +2,8 @@
 
 use std::fs;
 
-use crate::support::{Project, files, run};
+use crate::support::{Project, files, has_strace, run};
 use crate::{Damage, V0, V1, backup, store, synced, unreadable};
-
-/// Whether this machine lets a system call fail on purpose.
-fn can_inject() -> bool {
-    let can = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
-    assert!(can || std::env::var_os("ART_REQUIRE_STRACE").is_none_or(|value| value != "1"), "strace cannot be used here");
-    can
-}
 
 /// Damages the larger data pack in the middle; what lies in its other blocks can be read.
 fn damage(project: &Project) {
@@ -23,7 +16,7 @@ fn damage(project: &Project) {
 
 #[test]
 fn on_a_disk_that_fills_up_nothing_becomes_less_readable() {
-    if !can_inject() {
+    if !has_strace() {
         return;
     }
     let mut failed = 0;
@@ -54,7 +47,7 @@ fn on_a_disk_that_fills_up_nothing_becomes_less_readable() {
 
 #[test]
 fn where_the_disk_does_not_give_a_file_for_once_nothing_becomes_less_readable() {
-    if !can_inject() {
+    if !has_strace() {
         return;
     }
     let mut failed = 0;

@@ -1,17 +1,9 @@
 //! Second names are on disk before a command that gave them tells success.
 
 use std::fs;
-use std::process::Command;
 
 use crate::repo::{Repo, kept, packs};
-use crate::support::{files, run};
-
-/// Whether this machine lets system calls be watched.
-fn has_strace() -> bool {
-    let has = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
-    assert!(has || std::env::var_os("ART_REQUIRE_STRACE").is_none_or(|value| value != "1"), "strace cannot be used here");
-    has
-}
+use crate::support::{files, has_strace, run};
 
 /// Runs a command and returns which calls it made, in their order.
 fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {

@@ -32,6 +32,13 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Whether this machine lets system calls be watched, and fail on purpose.
+pub(crate) fn has_strace() -> bool {
+    let has = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
+    assert!(has || std::env::var_os("ART_REQUIRE_STRACE").is_none_or(|value| value != "1"), "strace cannot be used here");
+    has
+}
+
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Node {

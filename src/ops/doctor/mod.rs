@@ -7,7 +7,6 @@
 mod repo;
 mod rules;
 mod store;
-mod wording;
 
 use std::path::{Path, PathBuf};
 

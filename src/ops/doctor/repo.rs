@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::wording::{count, some_paths};
 use super::{Finding, FindingKind, Patient, Severity, told};
 use crate::error::Result;
+use crate::ops::wording::{count, some_paths};
 use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
 use crate::store::files::StorePath;

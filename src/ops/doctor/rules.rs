@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::wording::{count, some_paths};
 use super::{FindingKind, Patient};
 use crate::error::Result;
 use crate::format::pack::PackClass;
 use crate::layout::Layout;
 use crate::ops::init::ATTRIBUTES;
+use crate::ops::wording::{count, some_paths};
 use crate::pack::reader;
 use crate::quote::{escape, quote, quote_path, shell_word};
 use crate::store::files::{self, FileClass};
@@ -109,14 +109,14 @@ impl Patient<'_> {
     }
 
     fn mend_ignored(&self, place: &Place, mode: GitMode, rule: &IgnoreRule, file: &Path) -> Result<String> {
-        let own = place.prefix().join(&self.name);
+        let own = place.prefix.join(&self.name);
         if rule.file == own.join(IGNORE_FILE) {
             return Ok(init_as(mode));
         }
         if rule.file.starts_with(&own) {
             return Ok(format!("rm {}", shell_word(&place.relative(&rule.file))));
         }
-        let project = place.prefix();
+        let project = &place.prefix;
         if !project.as_os_str().is_empty() && !ignored(&self.project.join(&place.to_top), &[Path::new(".").join(project)])?.is_empty() {
             // Nothing below an ignored directory can be taken back.
             return Ok(format!("sed -i.bak {}d {}", rule.line, shell_word(file)));

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use super::wording::{count, some};
 use super::{FindingKind, Patient, told};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::fsck::{self, FsckLevel, FsckOptions, FsckOutcome, LackKind, VersionState, fsck};
 use crate::ops::resolve::{self, Divergence, DivergenceKind, Scope};
+use crate::ops::wording::{count, some};
 use crate::quote::shell_word;
 use crate::store::guard::GitMode;
 use crate::store::{Store, local};

@@ -1,11 +1,15 @@
 //! Changed files, sorted by the stores that they lie in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::store::STORE_DIR;
+use crate::error::Result;
+use crate::format::record::Record;
+use crate::id::RecordId;
+use crate::refs::history::{History, Version};
 use crate::store::files::{FileClass, StorePath};
 use crate::store::git::hook::{ChangedFile, FileChange};
+use crate::store::{STORE_DIR, Store};
 
 /// What changed of a store.
 #[derive(Default)]
@@ -34,6 +38,30 @@ impl StoreChanges {
     pub(super) fn added_of(&self, class: FileClass) -> impl Iterator<Item = &StorePath> {
         self.added.iter().filter(move |path| path.class() == class)
     }
+
+    /// Returns what is equal for paths of those that mean one file.
+    pub(super) fn added_keys(&self) -> HashSet<String> {
+        self.added.iter().map(StorePath::key).collect()
+    }
+
+    /// Reads the histories of the artifacts that something was added to.
+    pub(super) fn histories(&self, store: &Store) -> Result<Vec<History>> {
+        let folder = |path: &StorePath| path.as_str().strip_prefix("refs/")?.split('/').next().map(str::to_ascii_lowercase);
+        let folders: HashSet<String> = self.added.iter().filter_map(folder).collect();
+        let artifacts = store.artifacts()?;
+        let touched = artifacts.iter().filter(|name| folders.contains(&name.as_str().to_ascii_lowercase()));
+        touched.map(|name| store.history(name)).collect()
+    }
+}
+
+/// Returns where the record of a version lies.
+pub(super) fn path_of(version: &Version) -> StorePath {
+    StorePath::of_record(&Record::Version(Box::new(version.record.clone())), version.id)
+}
+
+/// Whether a path is that of a record with this id.
+pub(super) fn has_id(path: &StorePath, id: RecordId) -> bool {
+    path.name().rsplit('.').next().is_some_and(|digits| id.has_hex_prefix(digits))
 }
 
 /// Splits a path into that of a store and the rest, if a file that travels may lie there.

@@ -8,14 +8,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::changes::StoreChanges;
+use super::changes::{StoreChanges, has_id, path_of};
 use crate::context::Context;
 use crate::error::Result;
 use crate::format::pack::PackClass;
-use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::index::Index;
 use crate::ops::doctor::TO_COME;
+use crate::ops::wording::some;
 use crate::pack::{pack_path, reader};
 use crate::quote::{quote, quote_path, shell_word};
 use crate::refs::history::{History, Version};
@@ -23,6 +23,7 @@ use crate::store::files::{FileClass, StorePath};
 use crate::store::git::hook;
 use crate::store::git::rules::ignored;
 use crate::store::guard::GitMode;
+use crate::store::missing::starts_of;
 use crate::store::reach::{Reach, Start};
 use crate::store::{Store, guard};
 
@@ -76,7 +77,8 @@ fn check_store(
     }
     let classes: &[PackClass] = if mode == GitMode::All { &[PackClass::Meta, PackClass::Data] } else { &[PackClass::Meta] };
     let has_gone = changes.removed.iter().any(|path| path.class().pack().is_some_and(|class| classes.contains(&class)));
-    let histories = histories(store, changes, has_gone)?;
+    // Packs that are taken away may be those of any version.
+    let histories = if has_gone { store.histories()? } else { changes.histories(store)? };
     let targets = targets(&histories, changes);
     let mut asked: Vec<PathBuf> = classes.iter().map(|class| place.join(class.dir())).collect();
     asked.extend(targets.iter().map(|(_, path)| place.join(path.as_path())));
@@ -101,20 +103,10 @@ fn check_store(
     Ok(refusals)
 }
 
-/// Reads the histories of the artifacts of which something changed: of all where packs are taken away.
-fn histories(store: &Store, changes: &StoreChanges, has_gone: bool) -> Result<Vec<History>> {
-    let folder =
-        |path: &StorePath| path.as_str().strip_prefix("refs/").and_then(|rest| rest.split('/').next()).map(str::to_ascii_lowercase);
-    let folders: HashSet<String> = changes.added.iter().filter_map(folder).collect();
-    let artifacts = store.artifacts()?;
-    let wanted = artifacts.iter().filter(|name| has_gone || folders.contains(&name.as_str().to_ascii_lowercase()));
-    wanted.map(|name| store.history(name)).collect()
-}
-
 /// Names the versions that must be whole: those whose record is staged, those that a staged edit is of, and
 /// all where packs are taken away.
 fn versions<'h>(histories: &'h [History], changes: &StoreChanges, has_gone: bool) -> Vec<&'h Version> {
-    let added: HashSet<String> = changes.added.iter().map(StorePath::key).collect();
+    let added = changes.added_keys();
     let mut versions = Vec::new();
     for history in histories {
         let is_edit = |id: &RecordId| changes.added_of(FileClass::Edit).any(|path| has_id(path, *id));
@@ -148,22 +140,13 @@ fn targets(histories: &[History], changes: &StoreChanges) -> Vec<(String, StoreP
     targets
 }
 
-fn has_id(path: &StorePath, id: RecordId) -> bool {
-    path.name().rsplit('.').next().is_some_and(|digits| id.has_hex_prefix(digits))
-}
-
-fn path_of(version: &Version) -> StorePath {
-    StorePath::of_record(&Record::Version(Box::new(version.record.clone())), version.id)
-}
-
 impl Staged<'_> {
     /// Looks whether versions have all that they name in packs of the index.
     fn check(&self, place: &Path, versions: &[&Version]) -> Result<Vec<Refusal>> {
         let meta = self.store.index(PackClass::Meta)?;
         let mut starts = Vec::new();
         for version in versions {
-            let pages = version.metadata.iter().flat_map(|layer| layer.pages.iter().copied());
-            starts.extend(Start::of_version(version.record.manifest, pages).map(|start| (*version, start)));
+            starts.extend(starts_of(version).into_iter().map(|start| (*version, start)));
         }
         let mut refusals = Vec::new();
         // Where a pack of the index is not here it may lie in that.
@@ -238,9 +221,7 @@ fn look_for_rules(top: &Path, place: &Path, staged: &Staged<'_>) -> Result<Optio
 }
 
 fn named(names: &BTreeSet<String>) -> String {
-    let shown: Vec<String> = names.iter().take(3).map(|name| format!("'{name}'")).collect();
-    let more = if names.len() > shown.len() { format!(" and {} more", names.len() - shown.len()) } else { String::new() };
-    format!("{}{more}", shown.join(", "))
+    some(&names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>())
 }
 
 fn add(place: &Path) -> String {

@@ -1,13 +1,11 @@
 //! After a merge or a switch of branches: what is new in the stores, told in a line. Writes no more than a
 //! note in local state, and reads a bounded part: a hook that takes long is taken out again.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::changes::StoreChanges;
+use super::changes::{StoreChanges, has_id, path_of};
 use crate::error::Result;
-use crate::format::record::Record;
-use crate::ops::resolve::{self, Scope};
+use crate::ops::resolve::diverged;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::{FileClass, StorePath};
@@ -89,36 +87,27 @@ pub fn news(dir: &Path, moved: &Moved, threads: usize) -> Result<Vec<News>> {
 fn of_store(store: &Store, changes: &StoreChanges) -> Result<News> {
     let left = changes.removed.iter().filter_map(StorePath::version).map(|(folder, number)| format!("{folder}:v{number}"));
     let mut news = News { left: left.collect(), ..News::default() };
-    let added: HashSet<String> = changes.added.iter().map(StorePath::key).collect();
-    let is_added = |path: StorePath| added.contains(&path.key());
+    let added = changes.added_keys();
+    let is_new = |version: &Version| added.contains(&path_of(version).key());
+    let has = |class, id| changes.added_of(class).any(|path| has_id(path, id));
     let mut came: Vec<Version> = Vec::new();
-    for artifact in store.artifacts()? {
-        let history = store.history(&artifact)?;
-        let is_new = |version: &Version| is_added(StorePath::of_record(&Record::Version(Box::new(version.record.clone())), version.id));
+    for history in changes.histories(store)? {
         for version in history.versions.iter().filter(|version| !version.deleted && is_new(version)) {
             came.push(version.clone());
         }
-        let has = |class: FileClass, digits: &str| changes.added_of(class).any(|path| path.name().ends_with(digits));
-        for (_, edit) in history.edits.iter().filter(|(id, edit)| edit.delete && has(FileClass::Edit, &id.short(16))) {
+        for (_, edit) in history.edits.iter().filter(|(id, edit)| edit.delete && has(FileClass::Edit, *id)) {
             let deleted = edit.target.and_then(|target| history.version(target)).filter(|version| version.deleted && !is_new(version));
             news.deleted.extend(deleted.map(Version::full_name));
         }
         for (alias, heads) in &history.aliases {
             if let [head] = &heads[..]
                 && let Some(version) = head.target.and_then(|target| history.version(target))
-                && has(FileClass::Alias, &head.record.short(16))
+                && has(FileClass::Alias, head.record)
             {
-                news.aliases.push(format!("{artifact}:{alias} -> {}", version.label));
+                news.aliases.push(format!("{}:{alias} -> {}", history.artifact, version.label));
             }
         }
-        let is_touched = changes
-            .added
-            .iter()
-            .any(|path| path.as_str().split('/').nth(1).is_some_and(|folder| folder.eq_ignore_ascii_case(artifact.as_str())));
-        if is_touched {
-            let diverged = resolve::list(store, &Scope::Artifact(artifact.clone()))?;
-            news.diverged.extend(diverged.into_iter().map(|one| format!("{}:{}", one.artifact, one.name)));
-        }
+        news.diverged.extend(diverged(&history).into_iter().map(|one| format!("{}:{}", one.artifact, one.name)));
     }
     came.sort_by(|a, b| b.record.created_at.cmp(&a.record.created_at).then_with(|| b.record.number.cmp(&a.record.number)));
     let missing = store.missing_of(&came.iter().collect::<Vec<_>>(), Effort::Bounded)?;

@@ -1,14 +1,14 @@
 //! What git holds of a store: the files under its path in any commit, reflog or index, and the
 //! stores of linked worktrees. `git` is called as a command; nothing is fetched.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::format::limits::PACK_LEN_MAX;
+use crate::store::FORMAT_FILE;
 use crate::store::git::TAKEN_AWAY;
+use crate::store::git::around::Around;
 use crate::store::guard::is_guarded;
 
 /// The files of a store that git holds.
@@ -110,18 +110,8 @@ impl Reader {
 
 /// Lists where the same store lies in the other worktrees of the repo round it.
 pub(super) fn linked_stores(root: &Path) -> Vec<PathBuf> {
-    let Ok(root) = std::fs::canonicalize(root) else { return Vec::new() };
-    if !is_in_git(&root) {
-        return Vec::new();
-    }
-    let (dir, store) = seen_from(&root);
-    let ask = |args: &[&str]| output(&dir, args, Path::new("")).unwrap_or_default();
-    let prefix = ask(&["rev-parse", "--show-prefix"]);
-    let prefix = Path::new(OsStr::from_bytes(prefix.strip_suffix(b"\n").unwrap_or(&prefix))).join(store);
-    let listed = ask(&["worktree", "list", "--porcelain", "-z"]);
-    let tops = listed.split(|&b| b == 0).filter_map(|line| line.strip_prefix(b"worktree "));
-    let stores = tops.map(|top| Path::new(OsStr::from_bytes(top)).join(&prefix));
-    stores.filter(|store| store.join("format").is_file() && std::fs::canonicalize(store).is_ok_and(|store| store != root)).collect()
+    let (stores, real) = (Around::find(root).map(|repo| repo.stores()).unwrap_or_default(), std::fs::canonicalize(root).ok());
+    stores.into_iter().filter(|store| store.join(FORMAT_FILE).is_file() && Some(store) != real.as_ref()).collect()
 }
 
 /// Whether some directory above is a git repo's; asked first, for most stores lie in none.

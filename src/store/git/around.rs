@@ -1,7 +1,10 @@
 //! The repo round a store, found by looking at files alone: git need not be asked, nor be there.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use super::as_path;
 
 /// The repo in whose working tree a store lies.
 #[derive(Clone, Debug)]
@@ -29,8 +32,8 @@ impl Around {
         let real = fs::canonicalize(dir).ok()?;
         let top = real.ancestors().find(|dir| dir.join(".git").exists())?;
         let dot_git = top.join(".git");
-        let git_dir = if dot_git.is_dir() { dot_git } else { top.join(line_of(&dot_git)?.strip_prefix("gitdir: ")?) };
-        let common = line_of(&git_dir.join("commondir")).map_or_else(|| git_dir.clone(), |common| git_dir.join(common));
+        let git_dir = if dot_git.is_dir() { dot_git } else { top.join(as_path(line_of(&dot_git)?.strip_prefix(b"gitdir: ")?)) };
+        let common = line_of(&git_dir.join("commondir")).map_or_else(|| git_dir.clone(), |common| git_dir.join(as_path(&common)));
         let store = real.strip_prefix(top).ok()?.join(below);
         Some(Around { top: top.to_owned(), git_dir, common, store })
     }
@@ -45,11 +48,12 @@ impl Around {
         self.git_dir.join("commondir").exists()
     }
 
-    /// Returns the place, outside of linked worktrees, of what their stores share: the store of the main
-    /// worktree, or a directory of its own in that of git, where the repo is bare or lies elsewhere.
-    pub(crate) fn shared(&self) -> Option<PathBuf> {
+    /// Returns the place, outside of linked worktrees, of what those of their stores share that lie at `store`
+    /// below the top: the store of the main worktree, or a directory of its own in that of git, where the repo is
+    /// bare or lies elsewhere.
+    pub(crate) fn shared(&self, store: &Path) -> Option<PathBuf> {
         let base = self.shared_base()?;
-        Some(if base.join(".git").exists() { base.join(&self.store) } else { base.join("artifacts").join(&self.store) })
+        Some(if base.join(".git").exists() { base.join(store) } else { base.join("artifacts").join(store) })
     }
 
     /// Returns the directory in which that place is made: the main working tree, or the directory of git.
@@ -61,10 +65,8 @@ impl Around {
     /// Returns where the store lies in the working trees of the repo in which it is, this one among them.
     pub(crate) fn stores(&self) -> Vec<PathBuf> {
         let Ok(common) = fs::canonicalize(&self.common) else { return Vec::new() };
-        let linked = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten().filter_map(|entry| {
-            let dot_git = entry.path().join(line_of(&entry.path().join("gitdir"))?);
-            dot_git.parent().map(Path::to_owned)
-        });
+        let git_dirs = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let linked = git_dirs.filter_map(|git_dir| top_of(&git_dir).ok().flatten());
         // The main worktree of a repo that lies elsewhere is known from inside of it alone.
         let tops = linked.chain(self.main_top(&common).map(Path::to_owned)).chain([self.top.clone()]);
         let mut stores: Vec<PathBuf> = tops.filter_map(|top| fs::canonicalize(top.join(&self.store)).ok()).collect();
@@ -96,8 +98,21 @@ fn is_bare(config: &str) -> bool {
     })
 }
 
-fn line_of(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
+/// Reads where the working tree is that a directory in `worktrees/` of a repo belongs to, there or not; none
+/// where it does not say.
+pub(super) fn top_of(git_dir: &Path) -> io::Result<Option<PathBuf>> {
+    let back = match fs::read(git_dir.join("gitdir")) {
+        Ok(back) => back,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    Ok(git_dir.join(as_path(back.trim_ascii_end())).parent().map(Path::to_owned))
+}
+
+fn line_of(path: &Path) -> Option<Vec<u8>> {
+    let mut text = fs::read(path).ok()?;
+    while text.pop_if(|last| matches!(last, b'\n' | b'\r')).is_some() {}
+    Some(text)
 }
 
 #[cfg(test)]

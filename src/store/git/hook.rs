@@ -2,11 +2,9 @@
 //! hooks: the index may be one that is made for one commit, and the repo one that only `GIT_DIR` names.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{line, output, path, plain_git, unexpected};
+use super::{as_path, line, output, path, plain_git, unexpected};
 use crate::error::Result;
 
 /// A file that one state has and another has not, or has differently, relative to the top of the working tree.
@@ -64,7 +62,7 @@ pub(crate) fn is_rebasing(dir: &Path) -> Result<bool> {
 /// Lists the files that the index has at some paths from the top or below them.
 pub(crate) fn indexed(top: &Path, paths: &[PathBuf]) -> Result<HashSet<PathBuf>> {
     let told = output(plain_git().current_dir(top).args(["ls-files", "-z", "--"]).args(paths))?;
-    Ok(told.split(|&b| b == 0).filter(|path| !path.is_empty()).map(as_path).collect())
+    Ok(super::paths(&told).collect())
 }
 
 /// Lists the files that the index has, as added ones.
@@ -83,11 +81,7 @@ fn changed(dir: &Path, args: &[&str]) -> Result<Vec<ChangedFile>> {
             [_] => FileChange::Modified,
             _ => return Err(unexpected("diff")),
         };
-        files.push(ChangedFile { path: as_path(pair[1]), change });
+        files.push(ChangedFile { path: as_path(pair[1]).to_owned(), change });
     }
     Ok(files)
-}
-
-fn as_path(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
 }

@@ -12,7 +12,7 @@ pub(super) mod objects;
 pub(crate) mod rules;
 pub(crate) mod tree;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 use crate::quote::{quote, quote_path};
-use crate::refs::read::{all_names, is_dir};
+use crate::refs::read::is_dir;
 use crate::store::guard::is_guarded;
 
 /// What `git rev-parse --local-env-vars` lists, and what else changes where git looks or how it
@@ -148,13 +148,13 @@ impl Repo {
         Ok(Some(Repo { common, store: store.to_owned(), is_shallow, worktrees }))
     }
 
-    /// Lists where the store is in the other working trees, each with the records that are there.
-    pub(super) fn other_stores(&self, root: &Path) -> Result<Vec<(PathBuf, HashSet<String>)>> {
+    /// Lists where the store is in the other working trees.
+    pub(super) fn other_stores(&self, root: &Path) -> Result<Vec<PathBuf>> {
         let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io("find", path, e));
         let mut others = Vec::new();
         for store in self.worktrees.iter().filter_map(|worktree| worktree.top.as_ref()).map(|top| top.join(&self.store)) {
             if is_dir(&store)? && real(root)? != real(&store)? {
-                others.push((store.clone(), all_names(&store)?));
+                others.push(store);
             }
         }
         Ok(others)
@@ -338,18 +338,10 @@ fn linked(common: &Path) -> Result<Vec<Worktree>> {
     let mut worktrees = Vec::new();
     for entry in entries {
         let git_dir = entry.map_err(|e| Error::io("list", &dir, e))?.path();
-        let note = git_dir.join("gitdir");
-        let mut back = match fs::read(&note) {
-            Ok(back) => back,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
-            Err(e) => return Err(Error::io("read", &note, e)),
-        };
-        back.truncate(back.trim_ascii_end().len());
+        let told = around::top_of(&git_dir).map_err(|e| Error::io("read", &git_dir.join("gitdir"), e))?;
+        let Some(told) = told else { continue };
         let exists = |path: &Path| path.try_exists().map_err(|e| Error::io("look at", path, e));
-        let top = match git_dir.join(path(back)).parent() {
-            Some(top) if exists(top)? => Some(top.to_owned()),
-            _ => None,
-        };
+        let top = if exists(&told)? { Some(told) } else { None };
         if top.is_none() && exists(&git_dir.join("locked"))? {
             return Err(Error::damaged(format!(
                 "cannot look into a linked worktree: {} is locked and its files are not here",
@@ -422,6 +414,15 @@ fn lines(output: &[u8]) -> impl Iterator<Item = String> {
 
 fn path(bytes: Vec<u8>) -> PathBuf {
     OsString::from_vec(bytes).into()
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// Yields the paths that are told with a NUL after each.
+fn paths(told: &[u8]) -> impl Iterator<Item = PathBuf> {
+    told.split(|&b| b == 0).filter(|path| !path.is_empty()).map(|path| as_path(path).to_owned())
 }
 
 fn cannot_run(error: io::Error) -> Error {

@@ -1,13 +1,12 @@
 //! What git would do with files of a store by the rules of its repo: ignore them, or alter their bytes.
 //! Asked from a directory, with paths relative to it.
 
-use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{cannot_run, failed, failed_saying, git, path, unexpected};
+use super::{as_path, cannot_run, failed, failed_saying, git, path, unexpected};
 use crate::error::Result;
 
 /// A rule by which git ignores something.
@@ -46,7 +45,7 @@ pub(crate) fn ignored(dir: &Path, paths: &[PathBuf]) -> Result<Vec<(PathBuf, Ign
         // A rule that takes others back is told too.
         if !pattern.starts_with(b"!") {
             let pattern = String::from_utf8_lossy(pattern).into_owned();
-            found.push((as_path(path), IgnoreRule { file: as_path(file), line, pattern }));
+            found.push((as_path(path).to_owned(), IgnoreRule { file: as_path(file).to_owned(), line, pattern }));
         }
     }
     Ok(found)
@@ -59,7 +58,7 @@ pub(crate) fn attributes(dir: &Path, names: &[&str], paths: &[PathBuf]) -> Resul
     for fields in records(&told, 3) {
         let [path, name, value] = fields[..] else { return Err(unexpected("check-attr")) };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        found.push(Attribute { path: as_path(path), name: text(name), value: text(value) });
+        found.push(Attribute { path: as_path(path).to_owned(), name: text(name), value: text(value) });
     }
     Ok(found)
 }
@@ -94,8 +93,4 @@ fn answers(command: &mut Command, paths: &[PathBuf], codes: &[i32]) -> Result<Ve
 fn records(told: &[u8], len: usize) -> impl Iterator<Item = Vec<&[u8]>> {
     let fields: Vec<&[u8]> = told.strip_suffix(b"\0").map(|told| told.split(|&b| b == 0).collect()).unwrap_or_default();
     fields.chunks(len).map(<[&[u8]]>::to_vec).collect::<Vec<_>>().into_iter()
-}
-
-fn as_path(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
 }

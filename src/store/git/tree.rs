@@ -3,11 +3,10 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::{cannot_run, failed, git, line, output, path, unexpected};
+use super::{as_path, cannot_run, failed, git, line, output, path, unexpected};
 use crate::error::Result;
 
 /// Objects of a push that are looked at; what comes after them is not counted.
@@ -26,7 +25,7 @@ const UNDER_WAY: [(&str, &str); 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The way from the top of the working tree to the directory; ends with `/` unless it is empty.
-    prefix: PathBuf,
+    pub(crate) prefix: PathBuf,
     /// The way from the directory to the top, likewise.
     pub(crate) to_top: PathBuf,
     /// The file of attributes that is stronger than any in the working tree.
@@ -66,11 +65,6 @@ impl Place {
         })
     }
 
-    /// Returns the way from the top of the working tree to the directory.
-    pub(crate) fn prefix(&self) -> &Path {
-        &self.prefix
-    }
-
     /// Takes a path from the top, unless it is absolute, and returns the way to it from the directory.
     pub(crate) fn relative(&self, path: &Path) -> PathBuf {
         if path.is_absolute() {
@@ -90,7 +84,7 @@ impl Place {
         for entry in told.split(|&b| b == 0).filter(|entry| !entry.is_empty()) {
             let [index, tree, b' ', path @ ..] = entry else { return Err(unexpected("status")) };
             // It tells paths from the top.
-            found.push(Difference { path: self.relative(Path::new(OsStr::from_bytes(path))), state: [*index, *tree] });
+            found.push(Difference { path: self.relative(as_path(path)), state: [*index, *tree] });
         }
         Ok(found)
     }
@@ -111,7 +105,7 @@ impl Difference {
 /// Lists the files that the index has in a part of a directory.
 pub(crate) fn tracked(dir: &Path, part: &Path) -> Result<Vec<PathBuf>> {
     let told = output(git().current_dir(dir).args(["ls-files", "-z", "--"]).arg(part))?;
-    Ok(told.split(|&b| b == 0).filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+    Ok(super::paths(&told).collect())
 }
 
 /// Returns the first remote, if there is one.

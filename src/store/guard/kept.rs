@@ -1,6 +1,7 @@
 //! Second names of what no commit holds yet: put back where a file is gone, and given up once a
 //! commit has it.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -117,7 +118,7 @@ impl Guard {
         let (mut here, mut gone) = (Vec::new(), Vec::new());
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
-        let stores = self.repo.stores();
+        let stores = LazyCell::new(|| self.repo.stores());
         for name in names {
             let at = dir.join(name);
             // A file with another name is not gone.

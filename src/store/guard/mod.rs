@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
-use crate::store::worktrees::layout_of;
+use crate::store::worktrees::layout_in;
 pub(crate) use kept::Kept;
 
 /// Which part of a store git commits.
@@ -154,8 +154,8 @@ fn is_repo(dot_git: &Path) -> bool {
 impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
     pub(crate) fn of(root: &Path) -> Option<Guard> {
-        let repo = Around::find(root)?;
-        Some(Guard { layout: layout_of(root), mode: mode_of(root)?, repo })
+        let (repo, mode) = Around::find(root).zip(mode_of(root))?;
+        Some(Guard { layout: layout_in(root, &repo, mode), mode, repo })
     }
 
     /// Returns what git commits.

@@ -4,7 +4,6 @@
 //! Unlike the roots of gc, this tells what somebody may look for: older commits and indexes are left out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::commits::{Commits, Held, Way};
@@ -13,9 +12,8 @@ use super::{histories, stash_roots};
 use crate::error::{Error, Result};
 use crate::name::{Name, Ref, Selector};
 use crate::refs::history::History;
-use crate::refs::read::is_dir;
-use crate::store::Store;
 use crate::store::git::{Oid, Repo};
+use crate::store::{FORMAT_FILE, Store};
 
 /// Somebody who has records of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +38,7 @@ pub fn visit_holders(store: &Store, artifact: Option<&Name>, take: &mut dyn FnMu
     of_tree(store, artifact, Holder::Here, take)?;
     let mut others = Vec::new();
     for repo in &repos {
-        others.extend(other_trees(store.root(), repo)?);
+        others.extend(repo.other_stores(store.root())?.into_iter().filter(|other| other.join(FORMAT_FILE).is_file()));
     }
     for root in others {
         of_tree(&Store::open(&root)?.with_threads(store.threads()), artifact, Holder::Worktree(root), take)?;
@@ -117,20 +115,6 @@ fn of_tree(store: &Store, artifact: Option<&Name>, holder: Holder, take: &mut dy
     };
     all.iter().for_each(|history| take(std::slice::from_ref(&holder), history));
     Ok(())
-}
-
-/// Finds the stores in the working trees of a repo other than that of `root`.
-fn other_trees(root: &Path, repo: &Repo) -> Result<Vec<PathBuf>> {
-    let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io("find", path, e));
-    let own = real(root)?;
-    let mut others = Vec::new();
-    for top in repo.worktrees.iter().filter_map(|worktree| worktree.top.as_ref()) {
-        let other = top.join(&repo.store);
-        if is_dir(&other)? && other.join(crate::store::FORMAT_FILE).is_file() && real(&other)? != own {
-            others.push(other);
-        }
-    }
-    Ok(others)
 }
 
 /// Lists the revisions that have records of the store, with the records.

@@ -86,7 +86,9 @@ impl Roots {
         found.add("the working tree", own.clone());
         for repo in Repo::all_around(store.root())? {
             roots.stamps.extend(repo.stamp()?);
-            roots.others.extend(repo.other_stores(store.root())?);
+            for other in repo.other_stores(store.root())? {
+                roots.others.push((other.clone(), read::all_names(&other)?));
+            }
             let mut held = Held::default();
             found.add_repo(&repo, &mut held)?;
             roots.held.extend(held.paths);

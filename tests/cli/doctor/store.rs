@@ -10,13 +10,8 @@ use crate::env::{Env, files};
 fn copied() -> Env {
     let env = Env::new();
     put(&env, "one");
-    copy(&env, ".artifacts", "other/");
+    env.copy(".artifacts", "other/");
     env
-}
-
-fn copy(env: &Env, from: &str, to: &str) {
-    fs::create_dir_all(env.project().join("other")).unwrap();
-    assert_eq!(env.run(env.command("cp").args(["-rn", from, to])).code, Some(0));
 }
 
 fn file(env: &Env, dir: &str) -> PathBuf {
@@ -116,7 +111,7 @@ fn an_alias_without_its_version_is_mended_from_another_copy() {
     let env = Env::new();
     put(&env, "one");
     env.art(["alias", "set", "d:v0", "best"]).done();
-    copy(&env, ".artifacts", "other/");
+    env.copy(".artifacts", "other/");
     fs::remove_dir_all(env.store().join("refs/d/versions")).unwrap();
     mends(&env, "lost-alias", "other");
     assert_eq!(env.art(["cat", "d:best", "file"]).done(), "one");
@@ -130,7 +125,7 @@ fn names_that_diverged_are_settled() {
         env.art(["-C", dir, "put", "d", "y", "--alias", "best"]).done();
     }
     for part in ["refs", "packs", "meta"] {
-        copy(&env, &format!("other/.artifacts/{part}"), ".artifacts/");
+        env.copy(&format!("other/.artifacts/{part}"), ".artifacts/");
     }
     assert_eq!(kinds(&env, "."), ["ambiguous-version", "diverged-alias"]);
     mends(&env, "ambiguous-version", "");
@@ -142,11 +137,11 @@ fn names_that_diverged_are_settled() {
 fn a_contested_deletion_is_advice() {
     let env = copied();
     put(&env, "two");
-    copy(&env, ".artifacts", "other/");
-    copy(&env, ".artifacts/refs", "other/.artifacts/");
+    env.copy(".artifacts", "other/");
+    env.copy(".artifacts/refs", "other/.artifacts/");
     env.art(["rm", "d:v0"]).done();
     env.art(["-C", "other", "alias", "set", "d:v0", "best"]).done();
-    copy(&env, "other/.artifacts/refs", ".artifacts/");
+    env.copy("other/.artifacts/refs", ".artifacts/");
     assert_eq!(kinds(&env, "."), ["contested-deletion"]);
     assert_eq!(mends(&env, "contested-deletion", "")["severity"], "advice");
 }
@@ -168,7 +163,7 @@ fn strangers_are_counted_and_moved_out() {
 fn local_state_of_another_copy_is_told_and_swept() {
     let env = copied();
     assert_eq!(mends_in(&env, "other", "copied-local-state", "")["mend"], "art init");
-    copy(&env, ".artifacts/local", "other/.artifacts/");
+    env.copy(".artifacts/local", "other/.artifacts/");
     let told = mends_in(&env, "other", "copied-local-state", "");
     assert!(told["mend"].as_str().unwrap().starts_with("rm -r -- .artifacts/local/l"), "{told}");
     assert_eq!(kinds(&env, "other"), [""; 0]);

@@ -15,7 +15,8 @@ use crate::ui::show::plural;
 /// Have git tell of the store: before a commit, after a merge, after a switch
 ///
 /// `pre-commit` refuses a commit in which a version would be without its packs; `post-merge` and
-/// `post-checkout` tell in a line what is new. None of them restores or writes anything.
+/// `post-checkout` tell in a line what is new. None of them restores anything, or
+/// writes more than a note in local state.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  art hooks install\n  art hooks status\n  art hooks uninstall")]
 pub(crate) struct HooksArgs {
