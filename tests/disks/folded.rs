@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::in_own_namespace;
 use crate::support::{Project, has_strace, noise, run};
+use crate::{does, in_own_namespace};
 
 /// A disk in a file, mounted.
 struct Disk {
@@ -62,16 +62,6 @@ impl Drop for Disk {
             does("losetup", &["--detach", device]);
         }
     }
-}
-
-fn does(program: &str, args: &[&str]) -> bool {
-    Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 /// Stores versions of artifacts whose names differ by case alone, with aliases that do, too.

@@ -1,4 +1,4 @@
-//! Disks that are full and disks that may not be written to, mounted for the purpose: in a mount
+//! Disks that are full, may not be written to, fold case or share blocks, mounted for the purpose: in a mount
 //! namespace of the test's own, so that nothing stays mounted whatever becomes of it. Where that
 //! is not permitted a test says so and passes.
 
@@ -12,6 +12,7 @@ mod enemy;
 mod folded;
 mod full;
 mod read_only;
+mod reflink;
 #[path = "../support/mod.rs"]
 mod support;
 mod sync;
@@ -47,4 +48,15 @@ fn mount(args: &[&str], source: &Path, on: &Path) {
     std::fs::create_dir_all(on).unwrap();
     let output = Command::new("mount").args(args).arg(source).arg(on).output().unwrap();
     assert!(output.status.success(), "mount {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs a program, and says whether it could and did.
+fn does(program: &str, args: &[&str]) -> bool {
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
