@@ -1,6 +1,6 @@
 //! Reads the records of artifacts from `refs/`; nothing is believed but what hashes to its name.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -43,7 +43,12 @@ pub struct DamagedRecord {
     pub why: String,
 }
 
-/// A folder of `refs/`: where records lie in it, and what the cache has of them.
+/// Records that were read from their files before, by the first eight bytes of their hashes, which stand in
+/// the names of these: who reads an artifact again reads what is new.
+#[derive(Debug, Default)]
+pub struct Known(HashMap<u64, (RecordId, Record)>);
+
+/// A folder of `refs/`: where records lie in it, and what is there of them.
 struct Dir<'d> {
     name: &'d str,
     places: Vec<Place>,
@@ -99,9 +104,20 @@ pub(super) fn all_folders(root: &Path) -> Result<Vec<PathBuf>> {
 /// On a disk that folds case, or after a union with one, the records of `Model` may lie in a
 /// folder `model`; the name inside a record decides which of the two it is.
 pub fn load(root: &Path, artifact: &Name, threads: usize, cache: Option<&RecordCache>) -> Result<Records> {
+    load_unknown(root, artifact, threads, cache, &Known::default())
+}
+
+/// Reads them from their files, but for those that are known; then all are.
+pub fn load_again(root: &Path, artifact: &Name, threads: usize, known: &mut Known) -> Result<Records> {
+    let records = load_unknown(root, artifact, threads, None, known)?;
+    known.add(&records);
+    Ok(records)
+}
+
+fn load_unknown(root: &Path, artifact: &Name, threads: usize, cache: Option<&RecordCache>, known: &Known) -> Result<Records> {
     let dirs: Vec<String> = subdirs(&root.join("refs"))?.into_iter().filter(|dir| dir.eq_ignore_ascii_case(artifact.as_str())).collect();
     let mut all = Records::default();
-    for (_, found) in load_dirs(root, &dirs, threads, cache)? {
+    for (_, found) in load_dirs(root, &dirs, threads, cache, known)? {
         if found.artifact().is_none_or(|name| name == artifact) {
             all.push(found);
         }
@@ -115,7 +131,7 @@ pub fn load_all(root: &Path, threads: usize, cache: Option<&RecordCache>) -> Res
     let dirs = subdirs(&root.join("refs"))?;
     let mut all = BTreeMap::<Name, Records>::new();
     let mut damaged = Vec::new();
-    for (dir, found) in load_dirs(root, &dirs, threads, cache)? {
+    for (dir, found) in load_dirs(root, &dirs, threads, cache, &Known::default())? {
         match found.artifact() {
             Some(name) => match all.get_mut(name) {
                 Some(records) => records.push(found),
@@ -145,6 +161,19 @@ impl Found {
     }
 }
 
+impl Known {
+    /// Makes records known that were read.
+    fn add(&mut self, records: &Records) {
+        let mut add = |id: RecordId, record: &dyn Fn() -> Record| {
+            let prefix = id.as_bytes().first_chunk().map_or(0, |prefix| u64::from_be_bytes(*prefix));
+            self.0.entry(prefix).or_insert_with(|| (id, record()));
+        };
+        records.versions.iter().for_each(|(id, record)| add(*id, &|| Record::Version(Box::new(record.clone()))));
+        records.aliases.iter().for_each(|(id, record)| add(*id, &|| Record::Alias(record.clone())));
+        records.edits.iter().for_each(|(id, record)| add(*id, &|| Record::Edit(Box::new(record.clone()))));
+    }
+}
+
 impl Records {
     fn push(&mut self, found: Found) {
         match found {
@@ -165,14 +194,20 @@ pub(super) fn folders(root: &Path, dir: &str) -> Result<Vec<(PathBuf, bool)>> {
 }
 
 /// Reads the records in some folders of `refs/`, each with its folder, in the order of the folders.
-fn load_dirs<'d>(root: &Path, dirs: &'d [String], threads: usize, cache: Option<&RecordCache>) -> Result<Vec<(&'d str, Found)>> {
+fn load_dirs<'d>(
+    root: &Path,
+    dirs: &'d [String],
+    threads: usize,
+    cache: Option<&RecordCache>,
+    known: &Known,
+) -> Result<Vec<(&'d str, Found)>> {
     let look = |name: &'d String| {
         let rows = cache.map(|cache| cache.rows(Some(name))).unwrap_or_default();
         Ok(Dir { name, places: places(root, name)?, rows })
     };
     let dirs = parallel::map(dirs, BATCH_DIRS, threads, look)?;
     let places: Vec<(&Dir<'d>, &Place)> = dirs.iter().flat_map(|dir| dir.places.iter().map(move |place| (dir, place))).collect();
-    parallel::map(&places, BATCH_RECORDS, threads, |(dir, place)| Ok((dir.name, find_place(root, dir, place)?)))
+    parallel::map(&places, BATCH_RECORDS, threads, |(dir, place)| Ok((dir.name, find_place(root, dir, place, known)?)))
 }
 
 /// Lists the records in one folder of `refs/`.
@@ -187,9 +222,14 @@ fn places(root: &Path, dir: &str) -> Result<Vec<Place>> {
     Ok(places)
 }
 
-/// Takes a record from the cache, or else reads it.
-fn find_place(root: &Path, dir: &Dir<'_>, place: &Place) -> Result<Found> {
-    let kept = dir.rows.record(&place.hash16).and_then(|(id, record)| found(id, record, dir.name, place).ok());
+/// Takes a record that is known or in the cache, or else reads it.
+fn find_place(root: &Path, dir: &Dir<'_>, place: &Place, known: &Known) -> Result<Found> {
+    let there = u64::from_str_radix(&place.hash16, 16)
+        .ok()
+        .and_then(|prefix| known.0.get(&prefix))
+        .cloned()
+        .or_else(|| dir.rows.record(&place.hash16));
+    let kept = there.and_then(|(id, record)| found(id, record, dir.name, place).ok());
     kept.map_or_else(|| read_place(root, dir.name, place), Ok)
 }
 
@@ -295,4 +335,44 @@ fn entries_in(dir: &Path) -> Result<Vec<fs::DirEntry>> {
         Err(e) => return Err(Error::io("list", dir, e)),
     };
     entries.map(|entry| entry.map_err(|e| Error::io("list", dir, e))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::record::Time;
+    use crate::refs::write::{record_path, write};
+
+    #[test]
+    fn who_reads_again_sees_what_came_and_what_went_and_reads_nothing_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("local")).unwrap();
+        let disk = crate::durable::Disk::new(dir.path(), &dir.path().join("local")).unwrap();
+        let artifact: Name = "data".parse().unwrap();
+        let place = |seq: u64| {
+            let created_at = Time(jiff::Timestamp::from_second(seq as i64).unwrap());
+            let alias = "best".parse().unwrap();
+            let record =
+                Record::Alias(AliasRecord { alias, artifact: artifact.clone(), created_at, replaces: Vec::new(), seq, target: None });
+            let id = write(&disk, &record).unwrap();
+            dir.path().join(record_path(&record, id))
+        };
+        let mut known = Known::default();
+        let mut again = || {
+            let records = load_again(dir.path(), &artifact, 1, &mut known).unwrap();
+            let mut numbers: Vec<u64> = records.aliases.iter().map(|(_, record)| record.seq).collect();
+            numbers.sort_unstable();
+            (numbers, records.damaged.len())
+        };
+        let paths = [place(0), place(1)];
+        assert_eq!(again(), (vec![0, 1], 0));
+        fs::remove_file(&paths[0]).unwrap();
+        place(2);
+        assert_eq!(again(), (vec![1, 2], 0));
+        // It is known, and so not read.
+        fs::remove_file(&paths[1]).unwrap();
+        fs::write(&paths[1], "").unwrap();
+        assert_eq!(again(), (vec![1, 2], 0));
+        assert_eq!(load(dir.path(), &artifact, 1, None).unwrap().damaged.len(), 1);
+    }
 }

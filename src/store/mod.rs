@@ -26,7 +26,7 @@ pub mod worktrees;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::format::FORMAT_LINE;
@@ -40,7 +40,7 @@ use crate::quote::{quote, quote_path};
 use crate::refs::cache::RecordCache;
 use crate::refs::condemned::Condemned;
 use crate::refs::history::History;
-use crate::refs::read;
+use crate::refs::read::{self, Known};
 use crate::refs::runs::Runs;
 use census::Census;
 use guard::GitMode;
@@ -66,6 +66,8 @@ pub struct Store {
     threads: usize,
     /// The record cache, once it was looked for; none where it must not be used.
     records: Option<OnceLock<Option<RecordCache>>>,
+    /// The artifact whose history was last read from its records, and these.
+    last_history: Mutex<Option<(Name, Known)>>,
     data: OnceLock<Index>,
     meta: OnceLock<Index>,
     /// The block of pages last read, decoded: which, and its bytes.
@@ -119,6 +121,7 @@ impl Store {
             layout: worktrees::layout_of(root),
             threads: 1,
             records: None,
+            last_history: Mutex::default(),
             data: OnceLock::new(),
             meta: OnceLock::new(),
             last_block: Mutex::default(),
@@ -226,9 +229,19 @@ impl Store {
         read::artifacts(self.root(), self.threads, self.record_cache())
     }
 
-    /// Reads the history of one artifact; empty if there is no such artifact.
+    /// Reads the history of one artifact; empty if there is no such artifact. Asked again for the same, it
+    /// lists the directories and reads what is new.
     pub fn history(&self, artifact: &Name) -> Result<History> {
-        Ok(History::new(artifact.clone(), read::load(self.root(), artifact, self.threads, self.record_cache())?))
+        let cache = self.record_cache();
+        if cache.is_some() {
+            return Ok(History::new(artifact.clone(), read::load(self.root(), artifact, self.threads, cache)?));
+        }
+        let mut last = self.last_history.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, known) = match &mut *last {
+            Some(last) if last.0 == *artifact => last,
+            other => other.insert((artifact.clone(), Known::default())),
+        };
+        Ok(History::new(artifact.clone(), read::load_again(self.root(), artifact, self.threads, known)?))
     }
 
     /// Reads the histories of all artifacts, sorted by name.
