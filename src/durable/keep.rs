@@ -65,8 +65,12 @@ impl Disk {
     /// Gives a file its second name, if it is of those that have one. To be called before the file
     /// is confirmed: a link changes how it looks.
     pub(super) fn keep(&self, relative: &Path) -> Result<()> {
-        self.link_kept(relative)?;
         let is_record = self.keep.as_ref().is_some_and(|keep| keep.is_record(relative));
+        if is_record {
+            // A record that is brought back without its packs would be a version without its bytes.
+            self.sync_kept()?;
+        }
+        self.link_kept(relative)?;
         let is_due = is_record || self.unsynced().waiting.len() >= WAITING_MAX;
         if is_due { self.sync_kept() } else { Ok(()) }
     }

@@ -301,7 +301,7 @@ fn sync_file(path: &Path) -> Result<()> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|e| Error::io("sync", path, e))
 }
 
-fn sync_dir(path: &Path) -> Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     let result = File::open(path).and_then(|dir| dir.sync_all());
     match result {
         // Some file systems cannot sync a directory and say so; there is nothing more to do.

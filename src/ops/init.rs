@@ -102,7 +102,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         mended.clear();
     }
     drop(alone);
-    let guard = Guard::of(root);
+    let guard = Guard::of(root)?;
     if let Some(guard) = &guard {
         let gone = guard.tend(&local, &locks, progress)?;
         if guard.stands() && !guard.is_excluded()? {

@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
         }
         let local = local::find_or_create(store.root(), context.progress)?;
         let locks = worktrees::locks(store.layout(), &local, context.progress)?;
-        let guard = Guard::of(store.root());
+        let guard = Guard::of(store.root())?;
         let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, &locks, context.progress));
         let lock = Lock::take(&locks.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &locks, error))?;
@@ -182,7 +182,7 @@ impl<'a> Session<'a> {
 
     /// Makes durable what others have put here; what no commit holds gets a second name.
     pub fn settle<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
-        let committed = |paths: &[&Path]| Guard::of(self.store.root()).map(|guard| guard.committed(paths));
+        let committed = |paths: &[&Path]| Guard::of(self.store.root()).ok().flatten().map(|guard| guard.committed(paths));
         // What cannot be told gets one.
         self.disk.settle(files, |paths| committed(paths).and_then(Result::ok).unwrap_or_else(HashSet::new))
     }

@@ -113,3 +113,35 @@ fn second_names_of_what_another_mode_guards_are_given_up() {
         assert_eq!((packs(&store, "packs").len(), packs(&store, "meta").len()), (0, 0), "{mode}");
     }
 }
+
+#[test]
+fn a_record_gets_its_second_name_when_those_of_its_packs_are_on_disk() {
+    if !has_strace() {
+        return;
+    }
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.project.write("more", "more");
+    let log = calls(&repo, "trace=link,linkat,fsync", &["put", "data", "more"]);
+    let lines: Vec<&str> = log.lines().collect();
+    let named = |dir: &str| lines.iter().position(|line| line.contains(dir) && line.contains("/packs/keep/")).unwrap();
+    let (pack, record) = (named("/meta/"), named("/refs/"));
+    let is_synced = lines[pack..record.max(pack)].iter().any(|line| line.contains("fsync(") && line.contains("/packs/keep>"));
+    assert!(is_synced, "{log}");
+}
+
+#[test]
+fn nothing_is_stored_where_it_cannot_be_told_what_git_would_clean() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let rules = repo.project.store().join(".gitignore");
+    fs::remove_file(&rules).unwrap();
+    fs::create_dir(&rules).unwrap();
+    repo.project.write("more", "more");
+    let ran = repo.project.art(["put", "data", "more"]);
+    assert!(ran.fails(1).contains(".gitignore"), "{}", ran.stderr);
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(1));
+    fs::remove_dir(&rules).unwrap();
+    repo.project.art(["init"]).ok();
+    repo.project.art(["put", "data", "more"]).ok();
+}

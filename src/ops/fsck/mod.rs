@@ -216,7 +216,7 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
 
 /// Lists what `art repair` puts back.
 fn removed_files(store: &Store) -> Vec<Finding> {
-    let removed = match Guard::of(store.root()).map_or_else(|| Ok(Vec::new()), |guard| guard.gone()) {
+    let removed = match Guard::of(store.root()).and_then(|guard| guard.map_or_else(|| Ok(Vec::new()), |guard| guard.gone())) {
         Ok(removed) => removed,
         Err(error) => return vec![Finding::unreadable(KEEP_DIR, &error)],
     };

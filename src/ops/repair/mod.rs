@@ -125,7 +125,7 @@ pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
 pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> Result<RepairOutcome> {
     store.check_features(Need::Write)?;
     let given = options.from.iter().map(|dir| Source::store(dir, store.root())).collect::<Result<Vec<_>>>()?;
-    let gone = Guard::of(store.root()).map_or_else(|| Ok(Vec::new()), |guard| guard.gone())?;
+    let gone = Guard::of(store.root())?.map_or_else(|| Ok(Vec::new()), |guard| guard.gone())?;
     if !gone.is_empty() && !options.dry_run {
         // A writer puts back what is gone before it does anything else.
         Session::begin(store, context)?;

@@ -9,11 +9,12 @@ mod exclude;
 mod kept;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::durable::{Disk, Keep};
+use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::store::git::around::Around;
@@ -133,10 +134,21 @@ impl GitMode {
     }
 }
 
-/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard.
+/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; none where it cannot
+/// be read.
 pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
-    let rules = fs::read_to_string(root.join(IGNORE_FILE)).ok()?;
-    if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) }
+    read_mode(root).ok().flatten()
+}
+
+/// The same, with an error where it cannot be read: taken for absent, nothing would be guarded.
+fn read_mode(root: &Path) -> Result<Option<GitMode>> {
+    let path = root.join(IGNORE_FILE);
+    let rules = match fs::read(&path) {
+        Ok(rules) => String::from_utf8_lossy(&rules).into_owned(),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(Error::io("read", &path, e)),
+    };
+    Ok(if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) })
 }
 
 /// Whether the `.git` in a folder is a guard, and no repo.
@@ -153,9 +165,9 @@ fn is_repo(dot_git: &Path) -> bool {
 
 impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
-    pub(crate) fn of(root: &Path) -> Option<Guard> {
-        let (repo, mode) = Around::find(root).zip(mode_of(root))?;
-        Some(Guard { layout: layout_in(root, &repo, mode), mode, repo })
+    pub(crate) fn of(root: &Path) -> Result<Option<Guard>> {
+        let Some(repo) = Around::find(root) else { return Ok(None) };
+        Ok(read_mode(root)?.map(|mode| Guard { layout: layout_in(root, &repo, mode), mode, repo }))
     }
 
     /// Returns what git commits.
@@ -228,6 +240,8 @@ impl Guard {
         while let Some(other) = self.strays_in() {
             for dir in self.layout.folders(other).filter(|folder| is_guarded(folder)).map(|folder| folder.join(".git")) {
                 fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
+                // One that came back would tell of another mode once `git clean` has taken the rules.
+                dir.parent().map_or(Ok(()), sync_dir)?;
             }
         }
         Ok(())

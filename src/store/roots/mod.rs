@@ -95,7 +95,7 @@ impl Roots {
             held.metas.into_iter().for_each(|(path, blob)| roots.branches.add_pack(store.root(), &repo, &path, blob));
         }
         roots.others.iter().for_each(|(other, _)| roots.branches.add_tree(other.clone()));
-        if let Some(guard) = Guard::of(store.root()) {
+        if let Some(guard) = Guard::of(store.root())? {
             let gone = found.pool.add_kept(guard.gone()?);
             found.add(KEEP_DIR, own.into_iter().chain(gone).collect());
         }
