@@ -19,7 +19,8 @@ use crate::progress::Progress;
 ///
 /// Cost: a few looks at the directories above it, where no repo with linked worktrees is round it.
 pub(crate) fn layout_of(root: &Path) -> Layout {
-    let linked = Around::find(root).filter(Around::is_linked).zip(guard::mode_of(root));
+    let linked = Around::find(root).filter(Around::is_linked);
+    let linked = linked.and_then(|repo| Some((repo, guard::mode_of(root)?)));
     linked.map_or_else(|| Layout::of_one(root), |(repo, mode)| layout_in(root, &repo, mode))
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::durable::{Existing, Output};
+use crate::durable::{Existing, Output, sync_dir};
 use crate::error::{Error, Result};
 use crate::store::git::around::Around;
 
@@ -34,6 +34,8 @@ pub(super) fn exclude(repo: &Around, wanted: &[&Path], others: &[&Path]) -> Resu
         return Ok(());
     }
     fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+    // A repo made without a template has no such directory.
+    sync_dir(&repo.common)?;
     // The file is the user's: it may be a link to one that several repos share, and is never half there.
     let mut file = Output::begin(&fs::canonicalize(&path).unwrap_or(path), Existing::Replace)?;
     file.write_all(&new).map_err(|e| Error::io("write", &dir.join("exclude"), e))?;

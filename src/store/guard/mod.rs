@@ -9,7 +9,7 @@ mod exclude;
 mod kept;
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::pack::reader::open_regular;
 use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
@@ -72,6 +73,9 @@ const RULES_NONE: &str = "\
 # Written by `art init --git=none`: nothing is committed.
 *
 ";
+
+/// Bytes of that file that are looked at.
+const RULES_LEN_MAX: u64 = 64 << 10;
 
 const RECORDS: &[&str] = &["refs", "runs", "gc"];
 
@@ -143,11 +147,14 @@ pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
 /// The same, with an error where it cannot be read: taken for absent, nothing would be guarded.
 fn read_mode(root: &Path) -> Result<Option<GitMode>> {
     let path = root.join(IGNORE_FILE);
-    let rules = match fs::read(&path) {
-        Ok(rules) => String::from_utf8_lossy(&rules).into_owned(),
+    let mut rules = Vec::new();
+    let read = open_regular(&path).and_then(|file| file.take(RULES_LEN_MAX).read_to_end(&mut rules));
+    match read {
+        Ok(_) => {}
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
         Err(e) => return Err(Error::io("read", &path, e)),
-    };
+    }
+    let rules = String::from_utf8_lossy(&rules);
     Ok(if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) })
 }
 

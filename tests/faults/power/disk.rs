@@ -24,6 +24,8 @@ pub(crate) enum Fate {
 /// What a disk holds.
 pub(crate) struct Image {
     nodes: BTreeMap<PathBuf, (Id, Option<Arc<Content>>)>,
+    /// The operations that are not in it, or not in whole.
+    pub(crate) lost: Vec<usize>,
     /// Tells equal images.
     pub(crate) key: [u8; 32],
 }
@@ -103,7 +105,8 @@ impl Image {
             hasher.update(path.as_os_str().as_encoded_bytes()).update(&[0]).update(&id.to_le_bytes());
             hasher.update(content.as_ref().map_or(&[0; 32], |content| &content.hash));
         }
-        Image { key: hasher.finalize().into(), nodes }
+        let lost = order.iter().copied().filter(|&at| fates[at] != Fate::Kept).collect();
+        Image { key: hasher.finalize().into(), lost, nodes }
     }
 
     /// Writes the image into an empty directory, with local state that is believed there.

@@ -59,6 +59,9 @@ const INTERRUPTED: [&str; 23] = [
 ];
 const KILLS_MAX: u64 = 60;
 
+/// Lost operations of a bad image that are named.
+const TOLD_MAX: usize = 8;
+
 /// Commands that also find packs which were copied in.
 const COPIED_IN: [&str; 2] = ["put the first", "put the second"];
 
@@ -147,7 +150,7 @@ impl Recorded {
         self.images(&whole, self.images_from, effort, &mut contents, &mut |image, prefix| {
             counts.built.fetch_add(1, Relaxed);
             if judged.insert(self.key(image, prefix)) {
-                tally.injected(|| format!("{}, {} operations in", self.name, prefix.len()), self.judge(image, prefix, workshop));
+                tally.injected(|| self.told(image, prefix), self.judge(image, prefix, workshop));
             }
             true
         });
@@ -169,6 +172,20 @@ impl Recorded {
         counts.harmless.fetch_add(mutants.harmless.len() as u64, Relaxed);
         counts.caught.fetch_add(caught as u64, Relaxed);
         counts.missed.lock().unwrap_or_else(PoisonError::into_inner).extend(missed);
+    }
+
+    /// Names an image by what came last and what of it is lost.
+    fn told(&self, image: &Image, prefix: &[usize]) -> String {
+        let told = |at: &usize| mutant::told(&self.history, *at);
+        let lost: Vec<String> = image.lost.iter().rev().take(TOLD_MAX).map(told).collect();
+        let last = prefix.last().map(told).unwrap_or_default();
+        format!(
+            "{}, {} operations in, after {last}, without {} of {} operations: {lost:?}",
+            self.name,
+            prefix.len(),
+            lost.len(),
+            image.lost.len()
+        )
     }
 
     /// Calls `each` with the images of every moment after the first `from` operations of an

@@ -175,7 +175,7 @@ fn lies_below(history: &History, object: usize, top: &str) -> bool {
     path.strip_prefix(".artifacts").or_else(|_| path.strip_prefix(COPY)).is_ok_and(|below| below.starts_with(top))
 }
 
-fn told(history: &History, at: usize) -> String {
+pub(super) fn told(history: &History, at: usize) -> String {
     match &history.ops[at] {
         Op::Name { to: Some(to), .. } => format!("the name of {:?}", history.objects[*to].path),
         Op::Name { name, to: None, .. } => format!("the removal of {name:?}"),
