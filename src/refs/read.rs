@@ -48,7 +48,7 @@ pub struct DamagedRecord {
 #[derive(Debug, Default)]
 pub struct Known(HashMap<u64, (RecordId, Record)>);
 
-/// A folder of `refs/`: where records lie in it, and what is there of them.
+/// A folder of `refs/`: where records lie in it, and what the cache has of them.
 struct Dir<'d> {
     name: &'d str,
     places: Vec<Place>,
@@ -164,13 +164,21 @@ impl Found {
 impl Known {
     /// Makes records known that were read.
     fn add(&mut self, records: &Records) {
-        let mut add = |id: RecordId, record: &dyn Fn() -> Record| {
-            let prefix = id.as_bytes().first_chunk().map_or(0, |prefix| u64::from_be_bytes(*prefix));
-            self.0.entry(prefix).or_insert_with(|| (id, record()));
-        };
-        records.versions.iter().for_each(|(id, record)| add(*id, &|| Record::Version(Box::new(record.clone()))));
-        records.aliases.iter().for_each(|(id, record)| add(*id, &|| Record::Alias(record.clone())));
-        records.edits.iter().for_each(|(id, record)| add(*id, &|| Record::Edit(Box::new(record.clone()))));
+        let prefix = |id: &RecordId| id.as_bytes().first_chunk().map_or(0, |prefix| u64::from_be_bytes(*prefix));
+        for (id, record) in &records.versions {
+            self.0.entry(prefix(id)).or_insert_with(|| (*id, Record::Version(Box::new(record.clone()))));
+        }
+        for (id, record) in &records.aliases {
+            self.0.entry(prefix(id)).or_insert_with(|| (*id, Record::Alias(record.clone())));
+        }
+        for (id, record) in &records.edits {
+            self.0.entry(prefix(id)).or_insert_with(|| (*id, Record::Edit(Box::new(record.clone()))));
+        }
+    }
+
+    /// Finds the record whose hash begins with the digits that stand in a file's name.
+    fn record(&self, hash16: &str) -> Option<(RecordId, Record)> {
+        self.0.get(&u64::from_str_radix(hash16, 16).ok()?).cloned()
     }
 }
 
@@ -224,11 +232,7 @@ fn places(root: &Path, dir: &str) -> Result<Vec<Place>> {
 
 /// Takes a record that is known or in the cache, or else reads it.
 fn find_place(root: &Path, dir: &Dir<'_>, place: &Place, known: &Known) -> Result<Found> {
-    let there = u64::from_str_radix(&place.hash16, 16)
-        .ok()
-        .and_then(|prefix| known.0.get(&prefix))
-        .cloned()
-        .or_else(|| dir.rows.record(&place.hash16));
+    let there = known.record(&place.hash16).or_else(|| dir.rows.record(&place.hash16));
     let kept = there.and_then(|(id, record)| found(id, record, dir.name, place).ok());
     kept.map_or_else(|| read_place(root, dir.name, place), Ok)
 }

@@ -179,6 +179,9 @@ pub(super) fn told(history: &History, at: usize) -> String {
     match &history.ops[at] {
         Op::Name { to: Some(to), .. } => format!("the name of {:?}", history.objects[*to].path),
         Op::Name { name, to: None, .. } => format!("the removal of {name:?}"),
-        _ => "the answer".to_owned(),
+        Op::Bytes { file, .. } | Op::Length { file, .. } => format!("bytes of {:?}", history.objects[*file].path),
+        Op::Sync(object) => format!("the sync of {:?}", history.objects[*object].path),
+        Op::Begun => "the begin".to_owned(),
+        Op::Acknowledged => "the answer".to_owned(),
     }
 }
