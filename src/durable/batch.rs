@@ -29,7 +29,7 @@ impl Disk {
             parents.extend(path.parent().map(Path::to_owned));
         }
         parents.iter().try_for_each(|dir| super::sync_dir(dir))?;
-        paths.iter().try_for_each(|relative| self.link_kept(relative))?;
+        self.link_in_order(paths.iter().map(PathBuf::as_path), |relative| self.link_kept(relative))?;
         self.sync_kept()?;
         paths.iter().try_for_each(|relative| self.confirm(relative))?;
         Ok(placed)

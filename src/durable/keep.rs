@@ -97,15 +97,25 @@ impl Disk {
         Ok(())
     }
 
+    /// Has `link` give second names to files: to records once those of packs are on disk, as in
+    /// [`Disk::keep`].
+    pub(super) fn link_in_order<'p>(&self, files: impl Iterator<Item = &'p Path>, link: impl Fn(&'p Path) -> Result<()>) -> Result<()> {
+        let is_record = |relative: &&Path| self.keep.as_ref().is_some_and(|keep| keep.is_record(relative));
+        let (records, packs): (Vec<&Path>, Vec<&Path>) = files.partition(is_record);
+        packs.into_iter().try_for_each(&link)?;
+        if !records.is_empty() {
+            self.sync_kept()?;
+        }
+        records.into_iter().try_for_each(link)
+    }
+
     /// Gives second names to files that are there, durably.
     pub fn keep_all<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
-        for relative in files {
+        self.link_in_order(files, |relative| {
             let is_confirmed = self.is_confirmed(relative);
             self.link_kept(relative)?;
-            if is_confirmed {
-                self.confirm(relative)?;
-            }
-        }
+            if is_confirmed { self.confirm(relative) } else { Ok(()) }
+        })?;
         self.sync_kept()
     }
 

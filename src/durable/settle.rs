@@ -61,12 +61,10 @@ impl Disk {
         let held = held(&with_one);
         let mut unheld = with_one.iter().filter(|path| !held.contains(**path)).peekable();
         let is_any = unheld.peek().is_some();
-        for relative in unheld {
-            match self.link_kept(relative) {
-                Err(_) if !self.layout.path(relative).exists() => {}
-                linked => linked?,
-            }
-        }
+        self.link_in_order(unheld.copied(), |relative| match self.link_kept(relative) {
+            Err(_) if !self.layout.path(relative).exists() => Ok(()),
+            linked => linked,
+        })?;
         Ok(is_any)
     }
 }

@@ -14,7 +14,7 @@ use crate::lock::{Lock, Mode, Wait};
 use crate::progress::Progress;
 use crate::quote::quote_path;
 pub use crate::store::guard::GitMode;
-use crate::store::guard::{Guard, IGNORE_FILE, write};
+use crate::store::guard::{Guard, IGNORE_FILE, read, write};
 use crate::store::worktrees::{self, layout_of, place_elsewhere};
 use crate::store::{FORMAT_FILE, STORE_DIR, Store, local};
 
@@ -79,7 +79,8 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     let disk = Disk::new(root, &local)?;
     for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (IGNORE_FILE, rules, options.git.is_some())] {
         let path = root.join(name);
-        let there = fs::read(&path).ok();
+        // What git would not read as rules, such as a link, is replaced.
+        let there = read(&path).ok();
         if there.is_none() || (overwrite && there.as_deref() != Some(content.as_bytes())) {
             write(&disk, Path::new(name), content)?;
             mended.push(name);

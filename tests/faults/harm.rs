@@ -21,9 +21,10 @@ pub(crate) fn is_harm(line: &[&str]) -> bool {
 }
 
 /// Does what a line says: `!copy`, or `!flip`, `!tear`, `!halve` or `!remove` with the `largest` or
-/// `smallest` file of a directory of the store or of the copy; `!git init`, `!git commit` of all, `!git clean`
-/// of all that git does not have; and `!unguard`, after which the store is as one that is older than its guard.
-/// Returns what it wrote or removed, in an order in which it can be taken up.
+/// `smallest` file of a directory of the store or of the copy; `!git init`, `!git exclude` of a rule of the user's,
+/// `!git commit` of all, `!git clean` of all that git does not have; and `!unguard`, after which the store is
+/// as one that is older than its guard. Returns what it wrote or removed, in an order in which it can be
+/// taken up.
 pub(crate) fn inflict(place: &Place, line: &[&str]) -> Vec<PathBuf> {
     if line == ["!copy"] {
         return copy(&place.store(), &place.project().join(COPY));

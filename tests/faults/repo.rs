@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::act::act;
 use crate::oracle::{View, check_clean, check_no_litter};
 use crate::place::{Place, Snapshot, Workshop};
-use crate::scenario::{INIT_ALL, Prepared};
+use crate::scenario::{Prepared, Scenario};
 use crate::support::run;
 
 /// Makes of a store one that is older than its guard.
@@ -15,6 +15,13 @@ pub(crate) const UNGUARD: &[&str] = &["!unguard"];
 
 const GUARD: &str = "packs/.git";
 const KEPT: &str = "packs/keep";
+
+/// The repo's rules that no clone brings along, with a line of the user's.
+const EXCLUDE: &str = ".git/info/exclude";
+const USERS_RULE: &str = "*.mine\n";
+
+/// What git ignores of a store in each mode and on each branch.
+const IGNORED: [&str; 2] = [".artifacts/local/x", ".artifacts/packs/keep/x"];
 
 /// Runs a command of `art`, in this process or as one.
 type Act<'a> = &'a dyn Fn(&Place, &[&str]) -> Result<(), String>;
@@ -25,6 +32,11 @@ pub(crate) fn befall(place: &Place, line: &[&str]) {
         // Without the samples that git copies into each repo.
         ["!git", "init"] => git(place, &["init", "-q", "--template="]),
         ["!git", "commit"] => commit(place).map(|()| String::new()),
+        ["!git", "exclude"] => {
+            fs::create_dir(place.project().join(".git/info")).unwrap();
+            fs::write(place.project().join(EXCLUDE), USERS_RULE).unwrap();
+            Ok(String::new())
+        }
         ["!git", "clean"] => git(place, &["clean", "-q", "-fdx"]),
         _ => {
             [GUARD, KEPT].iter().for_each(|dir| fs::remove_dir_all(place.store().join(dir)).unwrap());
@@ -43,9 +55,10 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
     }
     let copy = workshop.place();
     Snapshot::take(&place.project()).write(&copy.project());
+    check_rules(&copy, scenario, is_done || scenario.begins_in_store())?;
     // Nor may what is half made be in git's way: but for a guard of another mode, which goes only once
     // there is a new one.
-    if scenario.command != INIT_ALL {
+    if scenario.command[0] != "init" {
         git(&copy, &["add", "--all", "--dry-run"])?;
     }
     // What a repair brings back was acknowledged before the clean that took it.
@@ -55,6 +68,26 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
         let ran = place.art(command);
         if ran.code == Some(0) { Ok(()) } else { Err(ran.stderr) }
     })
+}
+
+/// Checks that a rule of the user's in the repo stays, and once there `is_store`, that the repo ignores what git
+/// shall not have: on a branch without the store, too.
+pub(crate) fn check_rules(place: &Place, scenario: &Scenario, is_store: bool) -> Result<(), String> {
+    let rules = fs::read_to_string(place.project().join(EXCLUDE)).unwrap_or_default();
+    if scenario.has_users_rule() && !rules.starts_with(USERS_RULE) {
+        return Err(format!("of the user's rules there is {rules:?}"));
+    }
+    if !is_store {
+        return Ok(());
+    }
+    // A clean may have taken the store's own.
+    let (own, aside) = (place.store().join(".gitignore"), place.home().join("aside"));
+    let is_moved = fs::rename(&own, &aside).is_ok();
+    let ignored = IGNORED.iter().try_for_each(|path| git(place, &["check-ignore", path]).map(drop));
+    if is_moved {
+        fs::rename(&aside, &own).unwrap();
+    }
+    ignored.map_err(|why| format!("not ignored on other branches: {why}; the rules are {rules:?}"))
 }
 
 /// Cleans and repairs, and checks that the store then shows what is `allowed`.
@@ -79,6 +112,11 @@ pub(crate) fn check_kept(place: &Place) -> Result<(), String> {
     check_no_litter(place)?;
     git(place, &["status", "--porcelain"])?;
     commit(place)?;
+    let is_committed = !git(place, &["ls-files", ".artifacts/format"])?.is_empty();
+    let rules = fs::read_to_string(place.store().join(".gitignore")).unwrap_or_default();
+    if is_committed != rules.contains("!*") {
+        return Err(format!("git has the store: {is_committed}"));
+    }
     act(place, &["put", "later", "SRC/one/own"])?;
     check_clean(&place.store())
 }

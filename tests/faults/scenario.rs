@@ -54,9 +54,11 @@ const USE: &[&str] = &["use", "data:v0", "--as", "set", "--run", "train"];
 const STEPS: &str = r#""$0" use data:v0 >"$HOME/told" && "$0" put data "$1" >>"$HOME/told""#;
 
 const GIT: &[&str] = &["!git", "init"];
+const EXCLUDE: &[&str] = &["!git", "exclude"];
 const COMMIT: &[&str] = &["!git", "commit"];
 const CLEAN: &[&str] = &["!git", "clean"];
-pub(crate) const INIT_ALL: &[&str] = &["init", "--git=all"];
+const INIT_SPLIT: &[&str] = &["init", "--git=split"];
+const INIT_ALL: &[&str] = &["init", "--git=all"];
 const INIT_NONE: &[&str] = &["init", "--git=none"];
 
 const fn store(name: &'static str, setup: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Scenario {
@@ -157,6 +159,7 @@ const ALL: &[Scenario] = &[
         FETCH,
     ),
     store("in git: init", &[GIT], INIT),
+    store("in git: init beside a rule", &[GIT, EXCLUDE], INIT),
     store("in git: put the first", &[GIT, INIT], ONE),
     store("in git: put the second", &[GIT, INIT, ONE], TWO),
     store("in git: put unchanged", &[GIT, INIT, ONE], ONE),
@@ -164,7 +167,11 @@ const ALL: &[Scenario] = &[
     store("in git: put where nothing is guarded yet", &[GIT, INIT, ONE, UNGUARD], TWO),
     store("in git: put after a commit", &[GIT, INIT, ONE, BEST, COMMIT], TWO),
     store("in git: repair after a clean", &[GIT, INIT, ONE, BEST, CLEAN], REPAIR),
-    store("in git: init for another mode", &[GIT, INIT, ONE], INIT_ALL),
+    store("in git: rm", &[GIT, INIT, ONE, TWO, BEST], &["rm", "data:v1"]),
+    store("in git: gc deletes", &[GIT, INIT, ONE, TWO, MANY, &["rm", "data:v1", "data:v2"]], &["gc", "--prune-now"]),
+    store("in git: pull", &[GIT, INIT, ONE, COPY, AHEAD], &["pull", "copy"]),
+    store("in git: init for another mode", &[GIT, EXCLUDE, INIT, ONE], INIT_ALL),
+    store("in git, none: init for another mode", &[GIT, EXCLUDE, INIT_NONE, ONE], INIT_SPLIT),
     store("in git, all: put the second", &[GIT, INIT_ALL, ONE], TWO),
     store("in git, none: put the second", &[GIT, INIT_NONE, ONE], TWO),
 ];
@@ -234,6 +241,21 @@ impl Scenario {
     /// Whether what is stored when the command begins is kept off `git clean`.
     pub(crate) fn is_guarded(&self) -> bool {
         self.is_in_git() && !self.setup.contains(&UNGUARD)
+    }
+
+    /// Whether there is a store when the command begins.
+    pub(crate) fn begins_in_store(&self) -> bool {
+        self.setup.iter().any(|line| line[0] == INIT[0])
+    }
+
+    /// Whether the repo has a rule of the user's.
+    pub(crate) fn has_users_rule(&self) -> bool {
+        self.setup.contains(&EXCLUDE)
+    }
+
+    /// Whether something that is no command comes last before the command.
+    pub(crate) fn begins_with_harm(&self) -> bool {
+        self.setup.last().is_some_and(|line| is_harm(line))
     }
 
     /// Reads what the store shows, damaged where that may be: `git clean` damages nothing.

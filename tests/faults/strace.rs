@@ -153,13 +153,13 @@ fn end(tracer: u32, log: &Path) {
 impl Log {
     pub(crate) fn read(path: &Path) -> Log {
         let text = fs::read_to_string(path).unwrap_or_default();
-        let mut log = Log::default();
+        let (mut log, mut killed) = (Log::default(), HashSet::new());
         let mut begun: Vec<(u32, &str)> = Vec::new();
         for line in text.lines() {
             let Some((pid, rest)) = line.split_once(' ') else { continue };
             let (pid, rest) = (pid.parse().unwrap(), rest.trim_start());
             if rest.starts_with("+++ killed by SIGKILL") {
-                log.killed = true;
+                killed.insert(pid);
             }
             if rest.starts_with("+++") || rest.starts_with("---") {
                 continue;
@@ -175,13 +175,14 @@ impl Log {
             }
         }
         log.calls.extend(begun.iter().filter_map(|(pid, start)| Call::parse(*pid, &format!("{start}) = ?"))));
-        log.leave_out_git();
+        let of_git = log.leave_out_git();
+        // `art` itself ends a git that has told enough.
+        log.killed = !killed.is_subset(&of_git);
         log
     }
-}
 
-impl Log {
-    fn leave_out_git(&mut self) {
+    /// Leaves out the calls of git; returns which processes it is.
+    fn leave_out_git(&mut self) -> HashSet<u32> {
         let mut of_git = HashSet::new();
         self.calls.retain(|call| {
             let starts = call.name == "execve";
@@ -190,6 +191,7 @@ impl Log {
             }
             !starts && !of_git.contains(&call.pid)
         });
+        of_git
     }
 }
 

@@ -167,12 +167,17 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
     let project = root.parent().unwrap_or(root);
     let name = root.file_name().map(PathBuf::from).unwrap_or_default();
     let mut patient = Patient { root, project, name, options, findings: Vec::new() };
-    let (in_git, guard) = (Around::find(root).is_some(), Guard::of(root)?);
-    let mode = guard.as_ref().map(Guard::mode);
-    if in_git {
-        context.progress.phase("asking git");
-        let asked = Place::of(project).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
-        asked.unwrap_or_else(|error| patient.tell_of_git(FindingKind::GitFailed, &error));
+    let (in_git, guard) = (Around::find(root).is_some(), Guard::of(root));
+    let mode = guard.as_ref().ok().and_then(Option::as_ref).map(Guard::mode);
+    match &guard {
+        _ if !in_git => {}
+        Ok(guard) => {
+            context.progress.phase("asking git");
+            let asked = Place::of(project).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
+            asked.unwrap_or_else(|error| patient.tell_of_git(FindingKind::GitFailed, &error));
+        }
+        // Git is not asked: at a pipe it would wait.
+        Err(error) => patient.tell_unread_rules(error),
     }
     match &store {
         Ok(store) => patient.look_into(store, context, mode),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{FindingKind, Patient};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
 use crate::layout::Layout;
 use crate::ops::init::ATTRIBUTES;
@@ -15,7 +15,7 @@ use crate::quote::{escape, quote, quote_path, shell_word};
 use crate::store::files::{self, FileClass};
 use crate::store::git::rules::{Attribute, IgnoreRule, attributes, ignored, setting};
 use crate::store::git::tree::{Difference, Place};
-use crate::store::guard::{GitMode, Guard, IGNORE_FILE, is_guarded};
+use crate::store::guard::{GitMode, Guard, IGNORE_FILE, is_guarded, read};
 use crate::store::worktrees::layout_of;
 
 /// The file of a store that says what git must not do to its bytes.
@@ -57,18 +57,27 @@ impl Patient<'_> {
         self.look_at_altered(place, &paths)
     }
 
+    /// Tells of rules that cannot be read.
+    pub(super) fn tell_unread_rules(&mut self, error: &Error) {
+        let mode = GitMode::of_guard(self.root).unwrap_or_default();
+        let mend = format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode));
+        let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let message = format!("nothing can be stored: {} cannot be read: {why}", quote_path(&self.name.join(IGNORE_FILE)));
+        self.problem(FindingKind::RulesChanged, message, Some(mend));
+    }
+
     fn look_at_own_rules(&mut self, guard: Option<&Guard>) {
         for name in [IGNORE_FILE, ATTRIBUTES_FILE] {
             let path = self.name.join(name);
-            let is_ours = match fs::read_to_string(self.root.join(name)) {
+            let is_ours = match read(&self.root.join(name)) {
                 Err(_) if fs::symlink_metadata(self.root.join(name)).is_err() => {
                     let message = format!("{} is missing: git does as the rules of the repo say", quote_path(&path));
                     self.problem(FindingKind::RulesMissing, message, Some("art init".to_owned()));
                     continue;
                 }
                 Err(_) => false,
-                Ok(text) if name == ATTRIBUTES_FILE => text == ATTRIBUTES,
-                Ok(text) => GitMode::ALL.iter().any(|mode| text == mode.rules()),
+                Ok(text) if name == ATTRIBUTES_FILE => text == ATTRIBUTES.as_bytes(),
+                Ok(text) => GitMode::ALL.iter().any(|mode| text == mode.rules().as_bytes()),
             };
             let message = format!("{} is not as `art init` writes it", quote_path(&path));
             match (is_ours, guard) {
@@ -132,7 +141,7 @@ impl Patient<'_> {
                 altered.entry(why).or_default().push(some[0].path.clone());
             }
         }
-        let is_own = fs::read(self.root.join(ATTRIBUTES_FILE)).is_ok_and(|text| text == ATTRIBUTES.as_bytes());
+        let is_own = read(&self.root.join(ATTRIBUTES_FILE)).is_ok_and(|text| text == ATTRIBUTES.as_bytes());
         for (why, paths) in altered {
             let message = format!("git may alter bytes of the store, such as of {}: {why}", some_paths(&paths[..1]));
             let mend = match is_own {

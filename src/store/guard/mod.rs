@@ -74,8 +74,8 @@ const RULES_NONE: &str = "\
 *
 ";
 
-/// Bytes of that file that are looked at.
-const RULES_LEN_MAX: u64 = 64 << 10;
+/// Bytes of a file for git that are looked at.
+const LEN_MAX: u64 = 64 << 10;
 
 const RECORDS: &[&str] = &["refs", "runs", "gc"];
 
@@ -147,13 +147,11 @@ pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
 /// The same, with an error where it cannot be read: taken for absent, nothing would be guarded.
 fn read_mode(root: &Path) -> Result<Option<GitMode>> {
     let path = root.join(IGNORE_FILE);
-    let mut rules = Vec::new();
-    let read = open_regular(&path).and_then(|file| file.take(RULES_LEN_MAX).read_to_end(&mut rules));
-    match read {
-        Ok(_) => {}
+    let rules = match read(&path) {
+        Ok(rules) => rules,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(Error::io("read", &path, e)),
-    }
+        Err(e) => return Err(Error::io("read", &path, e).hint("see `art doctor`")),
+    };
     let rules = String::from_utf8_lossy(&rules);
     Ok(if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) })
 }
@@ -161,7 +159,7 @@ fn read_mode(root: &Path) -> Result<Option<GitMode>> {
 /// Whether the `.git` in a folder is a guard, and no repo.
 pub(crate) fn is_guarded(dir: &Path) -> bool {
     // `git init` would make a repo of it.
-    fs::read(dir.join(".git/HEAD")).is_ok_and(|head| head == GUARD_HEAD.as_bytes()) && !dir.join(".git/config").exists()
+    read(&dir.join(".git/HEAD")).is_ok_and(|head| head == GUARD_HEAD.as_bytes()) && !dir.join(".git/config").exists()
 }
 
 /// Whether a `.git` is a repo of its own, and neither a guard nor one that a killed try left unfinished.
@@ -255,7 +253,7 @@ impl Guard {
     }
 
     fn make_in(&self, base: &Path, disk: &Disk) -> Result<()> {
-        if fs::read(base.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
+        if read(&base.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
         let dir = self.mode.place().join(".git");
@@ -270,11 +268,19 @@ impl Guard {
     }
 }
 
+/// Reads a file that is there for git, which somebody else may have put there: no link, and no more of it than
+/// `art` would write.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(LEN_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Writes a file that is there for git, durably, over what may be there.
 pub(crate) fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
     let mut draft = disk.draft()?;
     draft.write_all(content.as_bytes())?;
-    disk.publish(draft, relative, |path| Ok(fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
+    disk.publish(draft, relative, |path| Ok(read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What git ignores and alters, and what keeps `git clean` off.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
 use super::{commit, committed, findings, git, kinds, mends, mends_in, put};
 use crate::env::Env;
@@ -101,6 +104,33 @@ fn rules_that_somebody_added_to_are_advice() {
     fs::remove_file(env.store().join(".gitignore")).unwrap();
     env.write(".artifacts/.gitignore", rules + "*.swp\n");
     assert_eq!(mends(&env, "rules-changed", "")["severity"], "advice");
+}
+
+#[test]
+fn rules_that_are_no_file_are_told_and_replaced() {
+    let env = committed("all");
+    let rules = env.store().join(".gitignore");
+    let before = fs::read(&rules).unwrap();
+    let make: [fn(&Path); 3] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| symlink("/dev/zero", path).unwrap(),
+        |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for make in make {
+        fs::remove_file(&rules).unwrap();
+        make(&rules);
+        assert!(env.art(["put", "data", "."]).failed(1).contains("`art doctor`"));
+        let told = mends(&env, "rules-changed", "");
+        assert!(told["message"].as_str().unwrap().starts_with("nothing can be stored: '.artifacts/.gitignore'"), "{told}");
+        assert_eq!(fs::read(&rules).unwrap(), before);
+    }
+    // Such a link may come with a clone, where `init` comes first.
+    for name in [".gitignore", ".gitattributes"] {
+        fs::remove_file(env.store().join(name)).unwrap();
+        symlink("/dev/zero", env.store().join(name)).unwrap();
+    }
+    env.art(["init"]).done();
+    assert_eq!(kinds(&env, "."), [""; 0]);
 }
 
 #[test]

@@ -264,6 +264,8 @@ impl Recorded {
         if self.scenario.is_in_git() && (self.scenario.is_guarded() || is_done) {
             let cleaned = workshop.place();
             image.write(&self.history, &cleaned.project());
+            let is_store = self.commands[..acknowledged].iter().any(|(command, _)| command[0] == "init");
+            repo::check_rules(&cleaned, self.scenario, is_store)?;
             // What a clean took and a repair brings back was acknowledged before both.
             let from = if self.scenario.is_repair() { goal } else { acknowledged };
             repo::check_cleaned(&cleaned, &self.views[from..=shown.max(from)], &act)?;

@@ -1,6 +1,9 @@
 //! Histories made worse on purpose, to prove that the images would show a missing sync: each sync
 //! left out, each come too late, each record come before what it names.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::disk::{object_of, pending};
 use super::log::{History, Op};
 use crate::harm::COPY;
@@ -19,7 +22,7 @@ pub(crate) struct Mutants {
     /// Those that the images must show to be wrong.
     pub(crate) all: Vec<Mutant>,
     /// Those in which nothing is wrong, which the images must show as well: see
-    /// [`removes_condemned`].
+    /// [`removes_condemned`], [`takes_rules_away`] and [`begins_rules`].
     pub(crate) harmless: Vec<Mutant>,
     /// How many syncs had no mutant: nothing waited for them, or another sync of the same directory
     /// follows before anything relies on it.
@@ -47,11 +50,14 @@ pub(crate) fn all(history: &History, from: usize) -> Mutants {
         }
         let path = &history.objects[object].path;
         let without: Vec<usize> = whole.iter().copied().filter(|op| !group.contains(op)).collect();
-        let is_harmless = waiting.iter().all(|&op| removes_condemned(history, op));
-        let kind = if is_harmless { &mut mutants.harmless } else { &mut mutants.all };
+        let is_harmless = waiting.iter().all(|&op| removes_condemned(history, op) || takes_rules_away(history, op));
+        let mut kind = if is_harmless { &mut mutants.harmless } else { &mut mutants.all };
         kind.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
         // The sync comes, but only after the step that relies on it.
         if step < history.ops.len() {
+            if begins_rules(history, step) {
+                kind = &mut mutants.harmless;
+            }
             let mut order = without;
             let place = order.iter().position(|&op| op == step).unwrap() + 1;
             order.insert(place, at);
@@ -89,6 +95,45 @@ fn removes_condemned(history: &History, removal: usize) -> bool {
         }
         _ => false,
     })
+}
+
+/// Whether a repo gets rules where it had none.
+///
+/// Before the answer nobody relies on them, and by then they are on disk; till then an empty file in their
+/// place takes nothing from the user, and the next try adds to it.
+fn begins_rules(history: &History, naming: usize) -> bool {
+    let Op::Name { dir, name, to: Some(_) } = &history.ops[naming] else { return false };
+    let is_there = |op: &Op| matches!(op, Op::Name { dir: of, name: also, to: Some(_) } if (of, also) == (dir, name));
+    history.objects[*dir].path == Path::new(".git/info") && !history.ops[..naming].iter().any(is_there)
+}
+
+/// Whether a repo is freed of rules that ignore a part of the store, and that is all.
+///
+/// The store's own rules win over them, and take back what they ignore. Those that ignore the whole of it are
+/// another thing: of a directory that is ignored git reads no rules.
+fn takes_rules_away(history: &History, naming: usize) -> bool {
+    let Op::Name { dir, name, to } = &history.ops[naming] else { return false };
+    if history.objects[*dir].path != Path::new(".git/info") {
+        return false;
+    }
+    // A temporary file takes nothing away.
+    let Some(new) = to.filter(|_| name == "exclude") else { return true };
+    let before = history.ops[..naming].iter().rev().find_map(|op| match op {
+        Op::Name { dir: of, name: also, to: Some(old) } if (of, also) == (dir, name) => Some(*old),
+        _ => None,
+    });
+    let (old, new) = (before.map(|old| lines(history, old)).unwrap_or_default(), lines(history, new));
+    let is_of_part = |line: &String| line.strip_prefix("/.artifacts/").is_some_and(|below| !below.is_empty());
+    new.is_subset(&old) && old.difference(&new).all(is_of_part)
+}
+
+/// Returns the lines of a file that was written once.
+fn lines(history: &History, file: usize) -> BTreeSet<String> {
+    let bytes = history.ops.iter().filter_map(|op| match op {
+        Op::Bytes { file: of, bytes, .. } if *of == file => Some(String::from_utf8_lossy(bytes)),
+        _ => None,
+    });
+    bytes.collect::<String>().lines().map(str::to_owned).collect()
 }
 
 /// Whether a pack of pages goes.

@@ -108,8 +108,8 @@ impl Recorded {
                 recorded.run(place, command, &[]);
             }
         }
-        // What comes first of a repair is that it has begun: what befell the store before is over.
-        recorded.from = recorded.history.ops.len() + usize::from(scenario.is_repair());
+        // What befell the store is over: what comes first then is that the command has begun.
+        recorded.from = recorded.history.ops.len() + usize::from(scenario.begins_with_harm());
         recorded.images_from = recorded.from;
         recorded
     }
