@@ -58,7 +58,8 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
     check_rules(&copy, scenario, is_done || scenario.begins_in_store())?;
     // Nor may what is half made be in git's way: but for a guard of another mode, which goes only once
     // there is a new one.
-    if scenario.command[0] != "init" {
+    let changes_mode = scenario.command[0] == "init" && scenario.begins_in_store();
+    if !changes_mode {
         git(&copy, &["add", "--all", "--dry-run"])?;
     }
     // What a repair brings back was acknowledged before the clean that took it.
