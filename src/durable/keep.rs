@@ -156,13 +156,11 @@ impl Disk {
     }
 
     /// Takes the second name from a file that is about to be removed for good.
-    pub(super) fn forget_kept(&self, relative: &Path) {
+    pub(super) fn forget_kept(&self, relative: &Path) -> Result<()> {
         self.unsynced().waiting.retain(|(path, _)| path != relative);
         let keep = self.keep.as_ref().filter(|keep| keep.ever.iter().any(|dir| relative.starts_with(dir)));
-        if let Some((keep, name)) = keep.zip(relative.file_name()) {
-            // One that stays is put back some day, and removed again.
-            let _ = fs::remove_file(keep.dir.join(name));
-        }
+        // One that stayed would be told as gone from its place.
+        keep.zip(relative.file_name()).map_or(Ok(()), |(keep, name)| remove_kept(&keep.dir.join(name)))
     }
 
     /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
@@ -184,10 +182,7 @@ impl Disk {
     pub fn drop_kept(&self, kept: &Path, relative: &Path) -> Result<()> {
         let path = self.layout.path(relative);
         let before = Look::at(&path).ok().filter(|_| self.is_confirmed(relative));
-        match fs::remove_file(kept) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", kept, e)),
-            _ => {}
-        }
+        remove_kept(kept)?;
         match before.zip(Look::at(&path).ok()) {
             Some((before, after)) if before.has_bytes_of(&after) => self.confirm(relative),
             _ => Ok(()),
@@ -240,6 +235,13 @@ impl Disk {
                 sync_file(to)
             }
         }
+    }
+}
+
+fn remove_kept(at: &Path) -> Result<()> {
+    match fs::remove_file(at) {
+        Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(Error::io("remove", at, e)),
+        _ => Ok(()),
     }
 }
 
@@ -361,5 +363,34 @@ mod tests {
         assert!(dir.path().join("kept/p").exists());
         disk.remove(&[PathBuf::from("packs/p")]).unwrap();
         assert!(!dir.path().join("kept/p").exists());
+    }
+
+    #[test]
+    fn records_are_linked_once_the_second_names_of_packs_are_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        for path in ["refs/r", "meta/m", "refs/s", "meta/n"] {
+            fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(path), path).unwrap();
+        }
+        let linked = std::cell::RefCell::new(Vec::new());
+        let link = |path: &'static Path| {
+            linked.borrow_mut().push((path.to_str().unwrap(), disk.unsynced().is_any));
+            disk.link_kept(path)
+        };
+        disk.link_in_order(["refs/r", "meta/m", "refs/s", "meta/n"].map(Path::new).into_iter(), link).unwrap();
+        assert_eq!(linked.into_inner(), [("meta/m", false), ("meta/n", true), ("refs/r", false), ("refs/s", true)]);
+    }
+
+    #[test]
+    fn a_file_whose_second_name_cannot_be_removed_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        publish(&disk, "refs/r", b"record");
+        fs::remove_file(dir.path().join("kept/r")).unwrap();
+        fs::create_dir(dir.path().join("kept/r")).unwrap();
+        disk.remove(&[PathBuf::from("refs/r")]).unwrap_err();
+        disk.move_aside(&dir.path().join("refs/r"), &dir.path().join("aside")).unwrap_err();
+        assert!(dir.path().join("refs/r").exists());
     }
 }

@@ -153,7 +153,7 @@ impl Disk {
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
         if let Some(relative) = self.layout.relative(from) {
             self.confirmed().forget(relative);
-            self.forget_kept(relative);
+            self.forget_kept(relative)?;
         }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
         self.sync_parent(to)?;
@@ -181,7 +181,7 @@ impl Disk {
         for relative in files {
             let path = self.layout.path(relative);
             self.confirmed().forget(relative);
-            self.forget_kept(relative);
+            self.forget_kept(relative)?;
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
                 _ => parents.extend(path.parent().filter(|dir| dir.is_dir()).map(Path::to_owned)),
