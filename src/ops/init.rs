@@ -105,12 +105,15 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     drop(alone);
     let guard = Guard::of(root)?;
     if let Some(guard) = &guard {
-        let gone = guard.tend(&local, &locks, progress)?;
+        let tended = guard.tend(&local, &locks, progress)?;
+        if let Some(error) = tended.trouble {
+            return Err(error);
+        }
         if guard.stands() && !guard.is_excluded()? {
             guard.exclude()?;
         }
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-        guard.put_back(&disk.keeping(Some(guard.keep())), gone)?;
+        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone)?;
     }
     let git = guard.map(|guard| guard.mode());
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })

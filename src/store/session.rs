@@ -26,7 +26,7 @@ use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
 use crate::refs::write;
 
-use super::guard::{Guard, Kept};
+use super::guard::{Guard, Tended};
 use super::put_note::{PutNote, PutNotes};
 use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local, rests, worktrees};
 
@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
         let local = local::find_or_create(store.root(), context.progress)?;
         let locks = worktrees::locks(store.layout(), &local, context.progress)?;
         let guard = Guard::of(store.root())?;
-        let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), |guard| guard.tend(&local, &locks, context.progress));
+        let tended = guard.as_ref().map(|guard| guard.tend(&local, &locks, context.progress)).transpose()?;
         let lock = Lock::take(&locks.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &locks, error))?;
         let disk = Disk::new(store.layout(), &local)?.keeping(guard.as_ref().map(Guard::keep));
@@ -96,28 +96,34 @@ impl<'a> Session<'a> {
         rm_reserve.fill();
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
         let session = Session { store, context, disk, local, locks, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs };
-        if let Some(guard) = guard {
-            session.put_back(&guard, gone)?;
+        if let Some((guard, tended)) = guard.zip(tended) {
+            session.put_back(&guard, tended)?;
         }
         Ok(session)
     }
 
     /// Puts back what somebody has removed whom nobody asked. What keeps the guard from standing keeps
     /// nobody from working.
-    fn put_back(&self, guard: &Guard, gone: Result<Vec<Kept>>) -> Result<()> {
+    fn put_back(&self, guard: &Guard, tended: Tended) -> Result<()> {
         let progress = self.context.progress;
-        match gone {
-            Ok(gone) if gone.is_empty() => {}
-            Ok(gone) => {
-                let numbers = self.lock_numbers()?;
-                let count = guard.put_back(&self.disk, gone)?;
-                progress.warn(&format!("put back {count} files that were stored and gone, as after `git clean`"));
-                *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
-                drop(numbers);
-                self.list_packs_again()?;
-            }
-            Err(error) => progress.warn(&format!("cannot guard the store against `git clean`: {error}")),
+        if let Some(error) = tended.trouble {
+            progress.warn(&format!("cannot guard the store against `git clean`: {error}"));
         }
+        if tended.gone.is_empty() {
+            return Ok(());
+        }
+        let numbers = self.lock_numbers()?;
+        let gone = tended.gone.len();
+        let count = guard.put_back(&self.disk, tended.gone)?;
+        if count > 0 {
+            progress.warn(&format!("put back {count} files that were stored and gone, as after `git clean`"));
+        }
+        if count < gone {
+            progress.warn(&format!("cannot put back {} files that were stored and gone: what is left of them is damaged", gone - count));
+        }
+        *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
+        drop(numbers);
+        self.list_packs_again()?;
         Ok(())
     }
 

@@ -62,8 +62,7 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
     if !changes_mode {
         git(&copy, &["add", "--all", "--dry-run"])?;
     }
-    // What a repair brings back was acknowledged before the clean that took it.
-    let allowed = if is_done || scenario.is_repair() { vec![&prepared.after] } else { vec![&prepared.before, &prepared.after] };
+    let allowed = if is_done { vec![&prepared.after] } else { vec![&prepared.kept, &prepared.after] };
     let allowed: Vec<View> = allowed.into_iter().cloned().collect();
     check_cleaned(&copy, &allowed, &|place, command| {
         let ran = place.art(command);

@@ -167,6 +167,8 @@ const ALL: &[Scenario] = &[
     store("in git: put where nothing is guarded yet", &[GIT, INIT, ONE, UNGUARD], TWO),
     store("in git: put after a commit", &[GIT, INIT, ONE, BEST, COMMIT], TWO),
     store("in git: repair after a clean", &[GIT, INIT, ONE, BEST, CLEAN], REPAIR),
+    store("in git: repair after a clean of what no commit has", &[GIT, INIT, ONE, COMMIT, TWO, CLEAN], REPAIR),
+    store("in git: put after a clean", &[GIT, INIT, ONE, COMMIT, TWO, CLEAN], MANY),
     store("in git: rm", &[GIT, INIT, ONE, TWO, BEST], &["rm", "data:v1"]),
     store("in git: gc deletes", &[GIT, INIT, ONE, TWO, MANY, &["rm", "data:v1", "data:v2"]], &["gc", "--prune-now"]),
     store("in git: pull", &[GIT, INIT, ONE, COPY, AHEAD], &["pull", "copy"]),
@@ -181,6 +183,8 @@ pub(crate) struct Prepared {
     pub(crate) scenario: &'static Scenario,
     pub(crate) start: Snapshot,
     pub(crate) before: View,
+    /// What a repair makes of what was there before: a clean may have taken some of it.
+    pub(crate) kept: View,
     pub(crate) after: View,
 }
 
@@ -216,12 +220,20 @@ impl Scenario {
         }
         let start = Snapshot::take(&place.project());
         let before = self.view(&place).unwrap();
+        let kept = if self.begins_cleaned() { self.repaired(workshop, &start) } else { before.clone() };
         let ran = self.run(&place);
         assert_eq!(ran.code, Some(self.exit), "{}: {} {}", self.name, ran.text(), ran.stderr);
         let after = self.view(&place).unwrap().after(&before);
         self.check_clean(&place).unwrap();
         self.check_dest(&place, workshop, true).unwrap();
-        Prepared { scenario: self, start, before, after }
+        Prepared { scenario: self, start, before, kept, after }
+    }
+
+    fn repaired(&self, workshop: &Workshop, start: &Snapshot) -> View {
+        let place = workshop.place();
+        start.write(&place.project());
+        place.art(REPAIR).ok();
+        self.view(&place).unwrap()
     }
 
     pub(crate) fn run(&self, place: &Place) -> Ran {
@@ -251,6 +263,11 @@ impl Scenario {
     /// Whether the repo has a rule of the user's.
     pub(crate) fn has_users_rule(&self) -> bool {
         self.setup.contains(&EXCLUDE)
+    }
+
+    /// Whether a clean has taken what is in no commit when the command begins.
+    pub(crate) fn begins_cleaned(&self) -> bool {
+        self.setup.last() == Some(&CLEAN)
     }
 
     /// Whether something that is no command comes last before the command.

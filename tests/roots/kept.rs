@@ -1,9 +1,10 @@
 //! Second names are on disk before a command that gave them tells success.
 
 use std::fs;
+use std::path::Path;
 
 use crate::repo::{Repo, kept, packs};
-use crate::support::{files, has_strace, run};
+use crate::support::{Ran, files, has_strace, run};
 
 /// Runs a command and returns which calls it made, in their order.
 fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {
@@ -11,6 +12,12 @@ fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {
     let trace = ["-f", "-y", "-qq", "-e", which, "-o", log.to_str().unwrap(), env!("CARGO_BIN_EXE_art")];
     run(&mut repo.project.program("strace", trace.iter().chain(args))).ok();
     fs::read_to_string(log).unwrap()
+}
+
+/// Runs a command that cannot open a file.
+fn with_unreadable(repo: &Repo, path: &Path, args: &[&str]) -> Ran {
+    let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=open,openat:error=EIO", "-P", path.to_str().unwrap()];
+    run(&mut repo.project.program("strace", trace.iter().chain(&[env!("CARGO_BIN_EXE_art")]).chain(args)))
 }
 
 /// Runs a command that gives second names, and asserts that they are synced after the last of them.
@@ -144,4 +151,62 @@ fn nothing_is_stored_where_it_cannot_be_told_what_git_would_clean() {
     fs::remove_dir(&rules).unwrap();
     repo.project.art(["init"]).ok();
     repo.project.art(["put", "data", "more"]).ok();
+}
+
+#[test]
+fn nothing_comes_back_while_one_of_the_second_names_cannot_be_read() {
+    if !has_strace() {
+        return;
+    }
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.git(["clean", "--quiet", "-fdx"]);
+    let store = repo.project.store();
+    repo.project.write("more", "more");
+    for path in kept(&store) {
+        for command in [&["repair"][..], &["put", "data", "more"], &["init"], &["gc"]] {
+            let ran = with_unreadable(&repo, &path, command);
+            let told = ran.fails(1);
+            assert!(told.contains("cannot read ") && told.contains("/packs/keep/") && told.contains("move that file out"), "{told}");
+            assert_eq!((packs(&store, "meta").len(), files(&store.join("refs")).len()), (0, 0), "{command:?}");
+        }
+        let ran = with_unreadable(&repo, &path, &["fsck"]);
+        ran.fails(5);
+        assert!(ran.text().contains("cannot read ") && ran.text().contains("/packs/keep/"), "{}", ran.text());
+    }
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_is_no_file_of_a_store_among_second_names_is_passed_over() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let store = repo.project.store();
+    let at = store.join("packs/keep/7.0123456789abcdef");
+    let mut make: [Box<dyn FnMut()>; 4] = [
+        Box::new(|| fs::create_dir(&at).unwrap()),
+        Box::new(|| std::os::unix::fs::symlink("/dev/zero", &at).unwrap()),
+        Box::new(|| drop(run(&mut repo.project.program("mkfifo", [&at])).ok())),
+        Box::new(|| drop(std::os::unix::net::UnixListener::bind(&at).unwrap())),
+    ];
+    for make in &mut make {
+        make();
+        // A commit has git asked about all of them.
+        repo.commit("more");
+        repo.project.art(["alias", "set", "data:v0", "best"]).ok();
+        repo.project.art(["fsck"]).ok();
+        if at.is_dir() { fs::remove_dir(&at).unwrap() } else { fs::remove_file(&at).unwrap() }
+    }
+}
+
+#[test]
+fn rules_that_are_a_file_are_not_to_be_removed_where_they_cannot_be_read() {
+    if !has_strace() {
+        return;
+    }
+    let repo = Repo::new(&[]);
+    let ran = with_unreadable(&repo, &repo.project.store().join(".gitignore"), &["doctor", "--json"]);
+    assert!(ran.text().contains("nothing can be stored") && !ran.text().contains("rm -r"), "{}", ran.text());
 }

@@ -60,10 +60,12 @@ impl Patient<'_> {
     /// Tells of rules that cannot be read.
     pub(super) fn tell_unread_rules(&mut self, error: &Error) {
         let mode = GitMode::of_guard(self.root).unwrap_or_default();
-        let mend = format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode));
+        // What is a file may hold rules of the user's, and be read again some day.
+        let is_file = fs::symlink_metadata(self.root.join(IGNORE_FILE)).is_ok_and(|meta| meta.is_file());
+        let mend = (!is_file).then(|| format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode)));
         let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let message = format!("nothing can be stored: {} cannot be read: {why}", quote_path(&self.name.join(IGNORE_FILE)));
-        self.problem(FindingKind::RulesChanged, message, Some(mend));
+        self.problem(FindingKind::RulesChanged, message, mend);
     }
 
     fn look_at_own_rules(&mut self, guard: Option<&Guard>) {

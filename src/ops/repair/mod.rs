@@ -22,9 +22,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::store::guard::{GitMode, Guard, KEEP_DIR};
+use crate::quote::quote_path;
+use crate::store::guard::{GitMode, Guard, KEEP_DIR, whole};
 use crate::store::quarantine::QUARANTINE;
 use crate::store::session::Session;
 use crate::store::{FORMAT_FILE, Need, Store};
@@ -125,10 +126,15 @@ pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
 pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> Result<RepairOutcome> {
     store.check_features(Need::Write)?;
     let given = options.from.iter().map(|dir| Source::store(dir, store.root())).collect::<Result<Vec<_>>>()?;
-    let gone = Guard::of(store.root())?.map_or_else(|| Ok(Vec::new()), |guard| guard.gone())?;
+    let guard = Guard::of(store.root())?;
+    let list_gone = || guard.as_ref().map_or_else(|| Ok(Vec::new()), Guard::gone);
+    let gone = list_gone()?;
     if !gone.is_empty() && !options.dry_run {
-        // A writer puts back what is gone before it does anything else.
+        // A writer puts back what is gone before it does anything else, and goes on where it cannot.
         Session::begin(store, context)?;
+        if let Some(left) = whole(list_gone()?)?.first() {
+            return Err(Error::failed(format!("cannot put back {}, which is gone from its place", quote_path(left.path.as_path()))));
+        }
     }
     let is_back = |path: &Path| options.dry_run || store.root().join(path).exists();
     let back = gone.iter().map(|kept| kept.path.as_path().to_owned()).filter(|path| is_back(path));

@@ -4,12 +4,13 @@
 use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Guard, KEEP_DIR};
 use crate::durable::{Disk, settle_all};
-use crate::error::Result;
+use crate::error::{self, Error, Result};
 use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::pack::{HEADER_LEN, Header};
 use crate::format::record::Record;
@@ -24,6 +25,9 @@ use crate::store::git::held;
 /// Where it is noted, in local state, how git looked when it was last asked.
 const NOTE: &str = "kept";
 
+/// What helps where one cannot be read for good.
+const UNREAD_HINT: &str = "if it stays so, move that file out of the store, and `art fsck` tells what is lost with it";
+
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
 const GIVEN_UP_MIN: usize = 64;
@@ -37,24 +41,56 @@ pub(crate) struct Kept {
     pub(crate) at: PathBuf,
 }
 
+/// What a writer is told before it begins.
+#[derive(Debug)]
+pub(crate) struct Tended {
+    /// What is gone from its place and in no commit.
+    pub(crate) gone: Vec<Kept>,
+    /// What kept the guard from being made, or git from being asked.
+    pub(crate) trouble: Option<Error>,
+}
+
 impl Guard {
     /// Sees to the guard and the second names, before a writer takes its lock: makes what is not
-    /// there, and gives up what commits hold, once that is worth it. Returns what is gone from its place and in no
-    /// commit.
+    /// there, and gives up what commits hold, once that is worth it.
     ///
     /// Asks git only if something was committed or switched since it last did, or a file is gone.
-    pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Vec<Kept>> {
-        let keep = self.keep();
-        if !self.stands() || self.strays_in().is_some() {
-            let disk = Disk::new(&self.layout, local)?.keeping(Some(keep.clone()));
-            // The guard last: where it stands, what is older has its second names.
-            self.keep_all(&disk)?;
-            self.make(local)?;
-        }
-        let stamp = format!("{}\n{}", self.mode.as_str(), held::stamp(&self.repo.git_dir)?);
+    ///
+    /// # Errors
+    ///
+    /// If second names cannot be read, and so it cannot be told what is gone: a writer would build on
+    /// half a store.
+    pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Tended> {
+        let made = self.make_whole(local);
+        let stamp = held::stamp(&self.repo.git_dir).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
-        let is_news = fs::read_to_string(&note).unwrap_or_default() != stamp;
-        let (here, gone) = self.look(&read_names(&keep.dir)?, is_news);
+        let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
+        let (here, gone) = self.look(&read_names(&self.keep().dir)?, is_news)?;
+        let spared = self.spare(here, gone, local, locks, progress);
+        if let (Ok(()), Ok(stamp), Ok((gone, true))) = (&made, &stamp, &spared)
+            && is_news
+            && gone.is_empty()
+        {
+            // A note that is lost costs a question.
+            let _ = fs::write(&note, stamp);
+        }
+        let (gone, spared) = spared.map_or_else(|error| (Vec::new(), Err(error)), |(gone, _)| (gone, Ok(())));
+        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(spared).err() })
+    }
+
+    /// Makes the guard where it does not stand, and before that second names of what is older.
+    fn make_whole(&self, local: &Path) -> Result<()> {
+        if self.stands() && self.strays_in().is_none() {
+            return Ok(());
+        }
+        self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;
+        self.make(local)
+    }
+
+    /// Gives up second names of what commits hold, once that is worth it, and of what another mode guards. Returns
+    /// what of the gone is in no commit, and whether nothing is left to be done.
+    fn spare(&self, here: Vec<Kept>, gone: Vec<Kept>, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<(Vec<Kept>, bool)> {
+        let keep = self.keep();
         // Those of another mode's time, of what is guarded now.
         let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
@@ -63,7 +99,7 @@ impl Guard {
         let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
         let mut held: Vec<Kept> = here.into_iter().filter(is_held).collect();
         // Those that are alone take room of their own.
-        if held.len() < GIVEN_UP_MIN && gone_and_held.is_empty() && !held.iter().any(|kept| is_alone(&kept.at)) {
+        if held.len() < GIVEN_UP_MIN && gone_and_held.is_empty() && !held.iter().any(|kept| is_alone(&kept.at).unwrap_or(true)) {
             held.clear();
         }
         held.extend(gone_and_held);
@@ -74,26 +110,22 @@ impl Guard {
         let guarded = guarded.into_iter().filter(|_| self.stands());
         let done: Vec<Kept> = held.into_iter().chain(guarded).collect();
         let is_done = done.is_empty() || self.give_up(&done, local, locks, progress)?;
-        // What is put back may be of what is guarded now.
-        if is_done && is_news && gone.is_empty() {
-            // A note that is lost costs a question.
-            let _ = fs::write(&note, stamp);
-        }
-        Ok(gone)
+        Ok((gone, is_done))
     }
 
     /// Lists what is gone from its place and in no commit, without changing anything.
     pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
-        let (_, gone) = self.look(&read_names(&self.layout.folder(KEEP_DIR.as_ref()))?, false);
+        let (_, gone) = self.look(&read_names(&self.layout.folder(KEEP_DIR.as_ref()))?, false)?;
         let held = self.held(&[], &gone)?;
         Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
     }
 
     /// Gives files their places again, in the order in which files travel; those whose bytes are
-    /// right. Returns how many.
-    pub(crate) fn put_back(&self, disk: &Disk, mut gone: Vec<Kept>) -> Result<usize> {
+    /// right. Returns how many. Where one cannot be read, none: records are not to come back without
+    /// their packs.
+    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>) -> Result<usize> {
+        let mut gone = whole(gone)?;
         gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
-        gone.retain(is_right);
         let feature = Path::new("features").join(CONDEMN_FEATURE);
         if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
             disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
@@ -114,7 +146,7 @@ impl Guard {
 
     /// Sorts second names by whether the file is in its place; those that are, only on demand, for
     /// it costs a look into each.
-    fn look(&self, names: &[String], all: bool) -> (Vec<Kept>, Vec<Kept>) {
+    fn look(&self, names: &[String], all: bool) -> Result<(Vec<Kept>, Vec<Kept>)> {
         let (mut here, mut gone) = (Vec::new(), Vec::new());
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
@@ -122,10 +154,10 @@ impl Guard {
         for name in names {
             let at = dir.join(name);
             // A file with another name is not gone.
-            if !all && !is_alone(&at) {
+            if !all && !is_alone(&at)? {
                 continue;
             }
-            let Some(kept) = kept(at) else { continue };
+            let Some(kept) = kept(at)? else { continue };
             let is_here = stores.iter().any(|store| fs::symlink_metadata(store.join(kept.path.as_path())).is_ok());
             if !is_here {
                 gone.push(kept);
@@ -133,7 +165,7 @@ impl Guard {
                 here.push(kept);
             }
         }
-        (here, gone)
+        Ok((here, gone))
     }
 
     /// Asks git which of some files the commit at `HEAD` holds.
@@ -162,34 +194,58 @@ impl Guard {
     }
 }
 
-/// Tells a file's place by what is in it; none if it is none of a store.
-fn kept(at: PathBuf) -> Option<Kept> {
-    let name = at.file_name()?.to_str()?.to_owned();
-    let mut file = open_regular(&at).ok()?;
-    let path = match name.parse::<PackId>() {
-        Ok(id) => {
-            let mut head = [0; HEADER_LEN];
-            std::io::Read::read_exact(&mut file, &mut head).ok()?;
-            StorePath::of_pack(Header::decode(&head).ok()?.class, id)
+/// Of some second names, those whose bytes are what their names say.
+pub(crate) fn whole(all: Vec<Kept>) -> Result<Vec<Kept>> {
+    let mut whole = Vec::with_capacity(all.len());
+    for kept in all {
+        if is_whole(&kept)? {
+            whole.push(kept);
         }
-        Err(_) => {
-            let mut line = Vec::new();
-            std::io::Read::read_to_end(&mut std::io::Read::take(file, RECORD_LEN_MAX as u64 + 1), &mut line).ok()?;
-            StorePath::of_record(&Record::decode(&line).ok()?, RecordId::of(&line))
-        }
+    }
+    Ok(whole)
+}
+
+fn is_whole(kept: &Kept) -> Result<bool> {
+    let Some(id) = kept.path.pack_id() else {
+        let bytes = read_start(&kept.at, RECORD_LEN_MAX as u64 + 1)?;
+        return Ok(bytes.is_some_and(|bytes| kept.path.check(&bytes).is_ok()));
     };
-    (path.name() == name).then_some(Kept { path, at })
+    match verify_file(&kept.at, id) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == error::ErrorKind::Damaged => Ok(false),
+        Err(error) => Err(error.hint(UNREAD_HINT)),
+    }
+}
+
+/// Tells a file's place by what is in it; none if it is none of a store.
+fn kept(at: PathBuf) -> Result<Option<Kept>> {
+    let Some(name) = at.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { return Ok(None) };
+    let id = name.parse::<PackId>().ok();
+    let len = if id.is_some() { HEADER_LEN as u64 } else { RECORD_LEN_MAX as u64 + 1 };
+    let Some(bytes) = read_start(&at, len)? else { return Ok(None) };
+    let path = match id {
+        Some(id) => Header::decode(&bytes).ok().map(|header| StorePath::of_pack(header.class, id)),
+        None => Record::decode(&bytes).ok().map(|record| StorePath::of_record(&record, RecordId::of(&bytes))),
+    };
+    Ok(path.filter(|path| path.name() == name).map(|path| Kept { path, at }))
+}
+
+/// Reads what a file begins with; none if there is no regular file. One that cannot be read may be the only
+/// one of something stored, and is never taken for none.
+fn read_start(at: &Path, len: u64) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match open_regular(at).and_then(|file| file.take(len).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
+        Err(e) => Err(Error::io("read", at, e).hint(UNREAD_HINT)),
+    }
 }
 
 /// Whether a second name is the only one of its file, or a copy.
-fn is_alone(at: &Path) -> bool {
-    fs::symlink_metadata(at).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1)
-}
-
-/// Whether a file is what its name says.
-fn is_right(kept: &Kept) -> bool {
-    match kept.path.pack_id() {
-        Some(id) => verify_file(&kept.at, id).is_ok(),
-        None => fs::read(&kept.at).is_ok_and(|bytes| kept.path.check(&bytes).is_ok()),
+fn is_alone(at: &Path) -> Result<bool> {
+    match fs::symlink_metadata(at) {
+        Ok(meta) => Ok(meta.is_file() && meta.nlink() == 1),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io("look at", at, e)),
     }
 }

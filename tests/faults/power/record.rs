@@ -87,7 +87,7 @@ impl Recorded {
     fn setup(place: &Place, scenario: &'static Scenario) -> Recorded {
         let history = History::new(&place.project());
         let (name, views) = (scenario.name.to_owned(), vec![View::default()]);
-        let is_clean = !scenario.is_repair();
+        let is_clean = !scenario.is_repair() && !scenario.begins_cleaned();
         let removed = BTreeSet::new();
         let mut recorded = Recorded {
             removed,
