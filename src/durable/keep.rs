@@ -87,7 +87,11 @@ impl Disk {
                 self.unsynced().is_any = true;
                 return Ok(());
             }
-            // Of a file that was damaged, or that git has written again.
+            // Of a file that was damaged, or that git has written again; what is not what its name says, and was
+            // not checked, does not replace what may be the last good one.
+            if !is_as_named(&from)? {
+                return Ok(());
+            }
             self.link_over(&from, &to)?;
         } else {
             self.layout.relative(&keep.dir).map_or(Ok(()), |dir| self.make_dir(dir))?;
@@ -155,12 +159,20 @@ impl Disk {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the second name from a file that is about to be removed for good.
-    pub(super) fn forget_kept(&self, relative: &Path) -> Result<()> {
-        self.unsynced().waiting.retain(|(path, _)| path != relative);
-        let keep = self.keep.as_ref().filter(|keep| keep.ever.iter().any(|dir| relative.starts_with(dir)));
-        // One that stayed would be told as gone from its place.
-        keep.zip(relative.file_name()).map_or(Ok(()), |(keep, name)| remove_kept(&keep.dir.join(name)))
+    /// Takes the second names from files that are about to be removed for good, durably: one that stayed
+    /// would be told as gone from its place, and put back.
+    pub(super) fn forget_kept<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        let has_one =
+            |relative: &Path| keep.ever.iter().any(|dir| relative.starts_with(dir)) && !self.layout.path(relative).starts_with(&keep.dir);
+        let mut is_any = false;
+        for relative in files {
+            self.unsynced().waiting.retain(|(path, _)| path != relative);
+            if let Some(name) = relative.file_name().filter(|_| has_one(relative)) {
+                is_any |= remove_kept(&keep.dir.join(name))?;
+            }
+        }
+        if is_any { sync_dir(&keep.dir) } else { Ok(()) }
     }
 
     /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
@@ -238,11 +250,23 @@ impl Disk {
     }
 }
 
-fn remove_kept(at: &Path) -> Result<()> {
+/// Removes a second name; says whether there was one.
+fn remove_kept(at: &Path) -> Result<bool> {
     match fs::remove_file(at) {
-        Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(Error::io("remove", at, e)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(Error::io("remove", at, e)),
     }
+}
+
+/// Whether the hash of a file begins as its name, or the last part of it, says.
+fn is_as_named(path: &Path) -> Result<bool> {
+    let mut hasher = blake3::Hasher::new();
+    let file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    hasher.update_reader(file).map_err(|e| Error::io("read", path, e))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hash = name.rsplit('.').next().unwrap_or_default();
+    Ok(!hash.is_empty() && hasher.finalize().to_hex().starts_with(hash))
 }
 
 #[cfg(test)]
@@ -341,15 +365,38 @@ mod tests {
     fn a_file_that_replaces_another_takes_its_second_name() {
         let dir = tempfile::tempdir().unwrap();
         let disk = disk(dir.path());
-        publish(&disk, "meta/m", b"damaged");
-        publish(&disk, "meta/m", b"good");
-        assert_eq!(fs::read(dir.path().join("kept/m")).unwrap(), b"good");
+        let name = blake3::hash(b"good").to_hex().to_string();
+        let (path, kept) = (format!("meta/{name}"), dir.path().join("kept").join(&name));
+        publish(&disk, &path, b"damaged");
+        publish(&disk, &path, b"good");
+        assert_eq!(fs::read(&kept).unwrap(), b"good");
         assert_eq!(fs::read_dir(dir.path().join("local/tmp")).unwrap().count(), 0);
         // Where there are no links, or none between the two.
         fs::write(dir.path().join("other"), "other").unwrap();
-        disk.copy_over(&dir.path().join("other"), &dir.path().join("kept/m")).unwrap();
-        assert_eq!(fs::read(dir.path().join("kept/m")).unwrap(), b"other");
-        assert_eq!(fs::read(dir.path().join("meta/m")).unwrap(), b"good");
+        disk.copy_over(&dir.path().join("other"), &kept).unwrap();
+        assert_eq!(fs::read(&kept).unwrap(), b"other");
+        assert_eq!(fs::read(dir.path().join(path)).unwrap(), b"good");
+    }
+
+    #[test]
+    fn what_is_damaged_in_its_place_does_not_replace_a_second_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path());
+        let hash = blake3::hash(b"good").to_hex();
+        for name in [format!("meta/{hash}"), format!("refs/7.{}", &hash[..16])] {
+            let path = Path::new(&name);
+            publish(&disk, &name, b"good");
+            let kept = dir.path().join("kept").join(path.file_name().unwrap());
+            for bytes in ["", "torn", "good"] {
+                // As git does it after a power cut.
+                fs::remove_file(dir.path().join(path)).unwrap();
+                fs::write(dir.path().join(path), bytes).unwrap();
+                disk.settle([path].into_iter(), |_| std::collections::HashSet::new()).unwrap();
+                disk.keep_all([path].into_iter()).unwrap();
+                assert_eq!(fs::read(&kept).unwrap(), b"good");
+            }
+            assert!(is_one_file((fs::metadata(&kept).unwrap(), fs::metadata(dir.path().join(path)).unwrap())), "{name}");
+        }
     }
 
     #[test]

@@ -119,6 +119,11 @@ impl Disk {
         above.filter(|dir| !dir.as_os_str().is_empty()).try_for_each(sync_dir)
     }
 
+    /// Returns where a file of the store lies, or belongs if it is nowhere.
+    pub fn path(&self, relative: &Path) -> PathBuf {
+        self.layout.path(relative)
+    }
+
     /// Makes a file durable that somebody else put there, once the caller has checked its bytes.
     pub fn adopt(&self, relative: &Path) -> Result<()> {
         let path = self.layout.path(relative);
@@ -153,7 +158,7 @@ impl Disk {
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
         if let Some(relative) = self.layout.relative(from) {
             self.confirmed().forget(relative);
-            self.forget_kept(relative)?;
+            self.forget_kept([relative].into_iter())?;
         }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
         self.sync_parent(to)?;
@@ -177,11 +182,11 @@ impl Disk {
     pub fn remove(&self, files: &[PathBuf]) -> Result<()> {
         // What makes them dispensable may have a second name by now that is not on disk.
         self.sync_kept()?;
+        self.forget_kept(files.iter().map(PathBuf::as_path))?;
         let mut parents = BTreeSet::new();
         for relative in files {
             let path = self.layout.path(relative);
             self.confirmed().forget(relative);
-            self.forget_kept(relative)?;
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
                 _ => parents.extend(path.parent().filter(|dir| dir.is_dir()).map(Path::to_owned)),
