@@ -57,7 +57,7 @@ pub(crate) const ATTRIBUTES: &str = "\
 /// directories above it. In a store that is there it only mends the files for git. One in a linked worktree
 /// of which git commits nothing is made in the main worktree instead.
 pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Result<InitOutcome> {
-    let elsewhere = if options.git == Some(GitMode::None) { place_elsewhere(root) } else { None };
+    let elsewhere = if options.git == Some(GitMode::None) { place_elsewhere(root)? } else { None };
     let root = elsewhere.as_deref().unwrap_or(root);
     let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if parent.components().any(|part| part.as_os_str() == STORE_DIR) {
@@ -80,14 +80,18 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (IGNORE_FILE, rules, options.git.is_some())] {
         let path = root.join(name);
         // What git would not read as rules, such as a link, is replaced.
-        let there = read(&path).ok();
+        let there = match read(&path) {
+            Ok(there) => Some(there),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => None,
+            Err(e) => return Err(Error::io("read", &path, e)),
+        };
         if there.is_none() || (overwrite && there.as_deref() != Some(content.as_bytes())) {
             write(&disk, Path::new(name), content)?;
             mended.push(name);
         }
     }
     // What git commits is known now, and by it where the packs lie.
-    let layout = layout_of(root);
+    let layout = layout_of(root)?;
     let locks = worktrees::locks(&layout, &local, progress)?;
     let disk = Disk::new(&layout, &local)?;
     if !created && !disk.is_confirmed(Path::new(FORMAT_FILE)) {

@@ -118,7 +118,7 @@ impl Store {
             });
         }
         let store = Store {
-            layout: worktrees::layout_of(root),
+            layout: worktrees::layout_of(root)?,
             threads: 1,
             records: None,
             last_history: Mutex::default(),
@@ -157,10 +157,8 @@ impl Store {
     /// git commits nothing is that of the main worktree.
     pub fn find(from: &Path) -> Result<PathBuf> {
         let mut roots = from.ancestors().map(|dir| dir.join(STORE_DIR));
-        if let Some(root) = roots.find(|root| root.is_dir()).or_else(|| worktrees::find_elsewhere(from)) {
-            return Ok(root);
-        }
-        Err(no_store(format!("cannot find a store in {} or any directory above it", quote_path(from))))
+        let found = roots.find(|root| root.is_dir()).map_or_else(|| worktrees::find_elsewhere(from), |root| Ok(Some(root)))?;
+        found.ok_or_else(|| no_store(format!("cannot find a store in {} or any directory above it", quote_path(from))))
     }
 
     /// Refuses a store that needs something which this program does not know.

@@ -113,13 +113,13 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let numbers = self.lock_numbers()?;
-        let gone = tended.gone.len();
-        let count = guard.put_back(&self.disk, tended.gone)?;
+        let (count, damaged) = guard.put_back(&self.disk, tended.gone)?;
         if count > 0 {
             progress.warn(&format!("put back {count} files that were stored and gone, as after `git clean`"));
         }
-        if count < gone {
-            progress.warn(&format!("cannot put back {} files that were stored and gone: what is left of them is damaged", gone - count));
+        if damaged > 0 {
+            let why = "what is left of them is damaged: see `art repair`";
+            progress.warn(&format!("cannot put back {damaged} files that were stored and gone, for {why}"));
         }
         *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
         drop(numbers);

@@ -18,25 +18,32 @@ use crate::progress::Progress;
 /// two commit different parts, is on its own.
 ///
 /// Cost: a few looks at the directories above it, where no repo with linked worktrees is round it.
-pub(crate) fn layout_of(root: &Path) -> Layout {
-    let linked = Around::find(root).filter(Around::is_linked);
-    let linked = linked.and_then(|repo| Some((repo, guard::mode_of(root)?)));
-    linked.map_or_else(|| Layout::of_one(root), |(repo, mode)| layout_in(root, &repo, mode))
+pub(crate) fn layout_of(root: &Path) -> Result<Layout> {
+    let Some(repo) = linked(Around::find(root)?) else { return Ok(Layout::of_one(root)) };
+    guard::mode_of(root)?.map_or_else(|| Ok(Layout::of_one(root)), |mode| layout_in(root, &repo, mode))
 }
 
 /// Says the same of a store of which the repo round it and what git commits are known.
-pub(super) fn layout_in(root: &Path, repo: &Around, mode: GitMode) -> Layout {
-    let fits = |shared: &PathBuf| matches!(guard::mode_of(shared), None | Some(GitMode::Split)) && is_one_disk(root, shared);
-    let shared = if repo.is_linked() && mode == GitMode::Split { repo.shared(&repo.store).filter(fits) } else { None };
-    shared.map_or_else(|| Layout::of_one(root), |shared| Layout::sharing(root, &shared))
+pub(super) fn layout_in(root: &Path, repo: &Around, mode: GitMode) -> Result<Layout> {
+    let shared = if repo.is_linked && mode == GitMode::Split { repo.shared(&repo.store)? } else { None };
+    Ok(match shared {
+        Some(shared) if matches!(guard::mode_of(&shared)?, None | Some(GitMode::Split)) && is_one_disk(root, &shared) => {
+            Layout::sharing(root, &shared)
+        }
+        _ => Layout::of_one(root),
+    })
+}
+
+fn linked(repo: Option<Around>) -> Option<Around> {
+    repo.filter(|repo| repo.is_linked)
 }
 
 /// Tells of a store in a linked worktree that has data packs there, which `git worktree remove` would take
 /// along; returns where they are safe.
 pub fn place_of_packs_at_stake(root: &Path) -> Result<Option<PathBuf>> {
-    let Some(repo) = Around::find(root).filter(Around::is_linked) else { return Ok(None) };
-    let is_safe = guard::mode_of(root) == Some(GitMode::All) || reader::list(&Layout::of_one(root), PackClass::Data)?.is_empty();
-    Ok(repo.shared(&repo.store).filter(|_| !is_safe))
+    let Some(repo) = linked(Around::find(root)?) else { return Ok(None) };
+    let is_safe = guard::mode_of(root)? == Some(GitMode::All) || reader::list(&Layout::of_one(root), PackClass::Data)?.is_empty();
+    Ok(repo.shared(&repo.store)?.filter(|_| !is_safe))
 }
 
 /// Finds or makes the directory with the locks of a store whose local state is given: one that shares its
@@ -55,22 +62,29 @@ pub(crate) fn find_locks(layout: &Layout) -> Result<Option<PathBuf>> {
 
 /// Finds the store of a directory in a linked worktree which has none, because git commits nothing of it:
 /// it lies in the main worktree, or in git's directory, at the same place.
-pub(crate) fn find_elsewhere(from: &Path) -> Option<PathBuf> {
-    let repo = Around::above(from, Path::new(STORE_DIR)).filter(Around::is_linked)?;
-    let mut places = repo.store.ancestors().skip(1).filter_map(|dir| repo.shared(&dir.join(STORE_DIR)));
-    places.find(|place| guard::mode_of(place) == Some(GitMode::None))
+pub(crate) fn find_elsewhere(from: &Path) -> Result<Option<PathBuf>> {
+    let Some(repo) = linked(Around::above(from, Path::new(STORE_DIR))?) else { return Ok(None) };
+    for dir in repo.store.ancestors().skip(1) {
+        let place = repo.shared(&dir.join(STORE_DIR))?;
+        if let Some(place) = place
+            && guard::mode_of(&place)? == Some(GitMode::None)
+        {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the place of a new store of which git commits nothing, if it is not the one that was asked for.
-pub(crate) fn place_elsewhere(root: &Path) -> Option<PathBuf> {
-    let dir = root.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?;
-    let repo = Around::above(dir, Path::new(root.file_name()?)).filter(Around::is_linked)?;
-    repo.shared(&repo.store)
+pub(crate) fn place_elsewhere(root: &Path) -> Result<Option<PathBuf>> {
+    let Some((dir, name)) = root.parent().zip(root.file_name()) else { return Ok(None) };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    linked(Around::above(dir, Path::new(name))?).map_or(Ok(None), |repo| repo.shared(&repo.store))
 }
 
 /// Whether a directory lies in a linked worktree which has the store at `root`, that lies elsewhere.
 pub(crate) fn is_elsewhere(root: &Path, from: &Path) -> bool {
-    find_elsewhere(from).is_some_and(|place| fs::canonicalize(root).is_ok_and(|real| real == place))
+    find_elsewhere(from).ok().flatten().is_some_and(|place| fs::canonicalize(root).is_ok_and(|real| real == place))
 }
 
 /// Whether a file can be moved from one directory to the other, which need not be there yet.

@@ -14,10 +14,16 @@ fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {
     fs::read_to_string(log).unwrap()
 }
 
-/// Runs a command that cannot open a file.
-fn with_unreadable(repo: &Repo, path: &Path, args: &[&str]) -> Ran {
-    let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=open,openat:error=EIO", "-P", path.to_str().unwrap()];
-    run(&mut repo.project.program("strace", trace.iter().chain(&[env!("CARGO_BIN_EXE_art")]).chain(args)))
+/// Runs a command that cannot open a file, from the n-th time on.
+fn with_unreadable(repo: &Repo, path: &Path, from: u32, args: &[&str]) -> Ran {
+    with_unreadable_in(repo, &repo.project.root(), path, from, args)
+}
+
+/// The same in a directory.
+pub(crate) fn with_unreadable_in(repo: &Repo, dir: &Path, path: &Path, from: u32, args: &[&str]) -> Ran {
+    let fault = format!("inject=open,openat:error=EIO:when={from}+");
+    let trace = ["-f", "-qq", "-o", "/dev/null", "-e", &fault, "-P", path.to_str().unwrap()];
+    run(repo.project.program("strace", trace.iter().chain(&[env!("CARGO_BIN_EXE_art")]).chain(args)).current_dir(dir))
 }
 
 /// Runs a command that gives second names, and asserts that they are synced after the last of them.
@@ -165,12 +171,15 @@ fn nothing_comes_back_while_one_of_the_second_names_cannot_be_read() {
     repo.project.write("more", "more");
     for path in kept(&store) {
         for command in [&["repair"][..], &["put", "data", "more"], &["init"], &["gc"]] {
-            let ran = with_unreadable(&repo, &path, command);
-            let told = ran.fails(1);
-            assert!(told.contains("cannot read ") && told.contains("/packs/keep/") && told.contains("move that file out"), "{told}");
-            assert_eq!((packs(&store, "meta").len(), files(&store.join("refs")).len()), (0, 0), "{command:?}");
+            // It is opened to see what it is, and then to see whether its bytes are right.
+            for from in 1..=2 {
+                let ran = with_unreadable(&repo, &path, from, command);
+                let told = ran.fails(1);
+                assert!(told.contains("/packs/keep/") && told.contains("move that file out"), "{told}");
+                assert_eq!((packs(&store, "meta").len(), files(&store.join("refs")).len()), (0, 0), "{command:?}");
+            }
         }
-        let ran = with_unreadable(&repo, &path, &["fsck"]);
+        let ran = with_unreadable(&repo, &path, 1, &["fsck"]);
         ran.fails(5);
         assert!(ran.text().contains("cannot read ") && ran.text().contains("/packs/keep/"), "{}", ran.text());
     }
@@ -207,6 +216,48 @@ fn rules_that_are_a_file_are_not_to_be_removed_where_they_cannot_be_read() {
         return;
     }
     let repo = Repo::new(&[]);
-    let ran = with_unreadable(&repo, &repo.project.store().join(".gitignore"), &["doctor", "--json"]);
+    let ran = with_unreadable(&repo, &repo.project.store().join(".gitignore"), 1, &["doctor", "--json"]);
     assert!(ran.text().contains("nothing can be stored") && !ran.text().contains("rm -r"), "{}", ran.text());
+}
+
+#[test]
+fn damaged_second_names_are_told_and_moved_aside() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let store = repo.project.store();
+    let copy = repo.project.outside().join("copy");
+    run(&mut repo.project.program("cp", ["-a".as_ref(), store.as_os_str(), copy.as_os_str()])).ok();
+    let names = kept(&store);
+    repo.git(["clean", "--quiet", "-fdx"]);
+    for path in &names {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+        let found = repo.project.art(["fsck", "--json"]);
+        found.fails(5);
+        assert!(found.text().contains(&format!("packs/keep/{}", path.file_name().unwrap().to_str().unwrap())), "{}", found.text());
+    }
+    let planned = repo.project.art(["repair", "--dry-run", "--json"]).json()["quarantined"].clone();
+    let moved = repo.project.art(["repair", "--json"]).json()["quarantined"].clone();
+    assert_eq!((moved.as_array().map(Vec::len), &moved), (Some(names.len()), &planned));
+    assert!(kept(&store).is_empty());
+    repo.project.art(["fsck"]).ok();
+    assert_eq!(files(&store.join("quarantine/packs/keep")).len(), names.len());
+    repo.project.art(["pull", copy.to_str().unwrap()]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn nothing_is_stored_on_top_of_what_is_gone_where_git_cannot_be_asked() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.write("more", "more");
+    let without_git = ["PATH=/nowhere", env!("CARGO_BIN_EXE_art"), "put", "data", "more"];
+    let ran = run(&mut repo.project.program("/usr/bin/env", without_git));
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.stderr.contains("cannot tell which files that are gone"), "{}", ran.stderr);
+    repo.project.art(["put", "data", "more"]).ok();
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(2));
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::kept::with_unreadable_in;
 use crate::repo::{Repo, ids, kept, packs, put_kept_in};
-use crate::support::{Ran, noise, run};
+use crate::support::{Ran, has_strace, noise, run};
 
 /// A repo with a linked worktree, on a branch of its own.
 struct Linked {
@@ -218,4 +219,33 @@ fn the_main_worktree_may_be_on_a_branch_without_the_store() {
     repo.git(["worktree", "remove", "../linked"]);
     repo.git(["merge", "--quiet", "other"]);
     reads(&repo.project.art(["cat", "data", "file"]), 1);
+}
+
+#[test]
+fn nothing_is_stored_where_it_cannot_be_told_what_the_worktree_shares() {
+    if !has_strace() {
+        return;
+    }
+    let linked = Linked::new(&[]);
+    linked.commit();
+    put_kept_in(&linked.repo.project, &linked.dir, 1);
+    fs::write(linked.dir.join("more"), "more").unwrap();
+    let main = linked.repo.project.root();
+    let files = [
+        linked.dir.join(".git"),
+        main.join(".git/worktrees/linked/commondir"),
+        // As git names it.
+        main.join(".git/worktrees/linked/../../config"),
+        linked.store().join(".gitignore"),
+        main.join(".artifacts/.gitignore"),
+    ];
+    for path in files {
+        for from in 1..=2 {
+            let ran = with_unreadable_in(&linked.repo, &linked.dir, &path, from, &["put", "data", "more"]);
+            assert!(ran.code == Some(1) && ran.stderr.contains("cannot read"), "{path:?} from {from}: {:?} {}", ran.code, ran.stderr);
+            assert_eq!(packs(&linked.store(), "packs").len(), 0, "{path:?}");
+        }
+    }
+    linked.art(&["put", "data", "more"]).ok();
+    assert_eq!((packs(&linked.store(), "packs").len(), packs(&main.join(".artifacts"), "packs").len()), (0, 2));
 }

@@ -167,7 +167,7 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
     let project = root.parent().unwrap_or(root);
     let name = root.file_name().map(PathBuf::from).unwrap_or_default();
     let mut patient = Patient { root, project, name, options, findings: Vec::new() };
-    let (in_git, guard) = (Around::find(root).is_some(), Guard::of(root));
+    let (in_git, guard) = (Around::find(root)?.is_some(), Guard::of(root));
     let mode = guard.as_ref().ok().and_then(Option::as_ref).map(Guard::mode);
     match &guard {
         _ if !in_git => {}

@@ -50,7 +50,7 @@ impl Patient<'_> {
         let classes: Vec<FileClass> =
             FileClass::ALL.into_iter().filter(|class| mode == GitMode::All || *class != FileClass::Data).collect();
         let mut paths: Vec<PathBuf> = ["format", IGNORE_FILE, ATTRIBUTES_FILE].iter().map(|name| self.name.join(name)).collect();
-        paths.extend(files::list(&layout_of(self.root), &classes)?.iter().map(|file| self.name.join(file.path.as_path())));
+        paths.extend(files::list(&layout_of(self.root)?, &classes)?.iter().map(|file| self.name.join(file.path.as_path())));
         let to_come = if mode == GitMode::All { &TO_COME[..] } else { &TO_COME[1..] };
         paths.extend(to_come.iter().map(|path| self.name.join(path)));
         self.look_at_ignored(place, mode, &paths)?;
@@ -169,7 +169,7 @@ impl Patient<'_> {
         }
         let is_uncommitted = differences.iter().any(Difference::is_new);
         // A linked worktree has its packs where the main one guards them.
-        let layout = layout_of(self.root);
+        let layout = layout_of(self.root)?;
         let has_packs = || {
             layout.bases(Path::new("packs")).filter(|base| !is_guarded(&base.join("packs"))).try_fold(false, |has, base| -> Result<bool> {
                 Ok(has || !reader::list(&Layout::of_one(base), PackClass::Data)?.is_empty())

@@ -10,7 +10,7 @@ use crate::ops::fsck::{self, FsckLevel, FsckOptions, FsckOutcome, LackKind, Vers
 use crate::ops::resolve::{self, Divergence, DivergenceKind, Scope};
 use crate::ops::wording::{count, some};
 use crate::quote::shell_word;
-use crate::store::guard::GitMode;
+use crate::store::guard::{GitMode, IGNORE_FILE};
 use crate::store::{Store, local};
 
 impl Patient<'_> {
@@ -45,7 +45,9 @@ impl Patient<'_> {
                 format!("{} gone from the store, as after `git clean`, and kept: {}", count(removed.len(), "file"), names(&removed));
             self.problem(FindingKind::RemovedFiles, message, Some("art repair".to_owned()));
         }
-        let damaged = of(&[Kind::DamagedPack, Kind::DamagedRecord, Kind::DamagedVersion, Kind::ArtifactMetadata, Kind::Unreadable]);
+        let mut damaged = of(&[Kind::DamagedPack, Kind::DamagedRecord, Kind::DamagedVersion, Kind::ArtifactMetadata, Kind::Unreadable]);
+        // Told for itself, with what git goes by.
+        damaged.retain(|finding| finding.subject != IGNORE_FILE);
         if let Some(first) = damaged.first() {
             let message = format!("damaged or unreadable: {}; the first: {}", names(&damaged), first.message);
             self.problem(FindingKind::Damage, message, Some(repair.to_owned()));

@@ -26,8 +26,9 @@ use crate::format::pack::PackClass;
 use crate::id::{PageId, RecordId};
 use crate::name::Name;
 use crate::refs::history::{MetadataLayer, Version};
+use crate::refs::read::HASH16;
 use crate::store::Store;
-use crate::store::guard::{Guard, KEEP_DIR, Kept};
+use crate::store::guard::{Guard, IGNORE_FILE, KEEP_DIR};
 
 use super::entry::ShownPath;
 use lacks::Lacks;
@@ -216,13 +217,26 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
 
 /// Lists what `art repair` puts back.
 fn removed_files(store: &Store) -> Vec<Finding> {
-    let removed = match Guard::of(store.root()).and_then(|guard| guard.map_or_else(|| Ok(Vec::new()), |guard| guard.gone())) {
-        Ok(removed) => removed,
+    let guard = match Guard::of(store.root()) {
+        Ok(None) => return Vec::new(),
+        Ok(Some(guard)) => guard,
+        Err(error) => return vec![Finding::unreadable(IGNORE_FILE, &error)],
+    };
+    let (gone, damaged) = match guard.gone().and_then(|gone| Ok((gone, guard.damaged()?))) {
+        Ok(found) => found,
         Err(error) => return vec![Finding::unreadable(KEEP_DIR, &error)],
     };
-    let message = "it is gone from its place, as after `git clean`; `art repair` puts it back";
-    let finding = |kept: &Kept| Finding { kind: FindingKind::RemovedFile, subject: kept.path.to_string(), message: message.to_owned() };
-    removed.iter().map(finding).collect()
+    let back = gone.iter().filter(|kept| !damaged.contains(&kept.at)).map(|kept| Finding {
+        kind: FindingKind::RemovedFile,
+        subject: kept.path.to_string(),
+        message: "it is gone from its place, as after `git clean`; `art repair` puts it back".to_owned(),
+    });
+    let lost = damaged.iter().filter_map(|at| at.file_name()).map(|name| name.to_string_lossy()).map(|name| Finding {
+        kind: if name.contains('.') || name.len() == HASH16 { FindingKind::DamagedRecord } else { FindingKind::DamagedPack },
+        subject: format!("{KEEP_DIR}/{name}"),
+        message: "it was kept from `git clean`, and its bytes do not match its name; `art repair` moves it aside".to_owned(),
+    });
+    back.chain(lost).collect()
 }
 
 fn check_version(store: &Store, version: &Version, trees: &mut Trees, findings: &mut Vec<Finding>) -> VersionCheck {

@@ -57,7 +57,7 @@ pub fn check_commit(dir: &Path, context: &Context<'_>) -> Result<Vec<Refusal>> {
     for (place, changes) in stores {
         let root = top.join(&place);
         // A store that is taken out of the repo has no rules any more.
-        let Some(mode) = guard::mode_of(&root) else { continue };
+        let Some(mode) = guard::mode_of(&root)? else { continue };
         let store = Store::open(&root)?.with_threads(context.threads).with_record_cache();
         refusals.extend(check_store(&top, &place, &store, mode, &changes, context)?);
     }

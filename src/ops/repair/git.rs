@@ -110,7 +110,8 @@ impl Reader {
 
 /// Lists where the same store lies in the other worktrees of the repo round it.
 pub(super) fn linked_stores(root: &Path) -> Vec<PathBuf> {
-    let (stores, real) = (Around::find(root).map(|repo| repo.stores()).unwrap_or_default(), std::fs::canonicalize(root).ok());
+    let (stores, real) =
+        (Around::find(root).ok().flatten().map(|repo| repo.stores()).unwrap_or_default(), std::fs::canonicalize(root).ok());
     stores.into_iter().filter(|store| store.join(FORMAT_FILE).is_file() && Some(store) != real.as_ref()).collect()
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::as_path;
+use crate::error::{Error, Result};
 
 /// The repo in whose working tree a store lies.
 #[derive(Clone, Debug)]
@@ -17,25 +18,38 @@ pub(crate) struct Around {
     pub(crate) common: PathBuf,
     /// Where the store lies below the top.
     pub(crate) store: PathBuf,
+    /// Whether the working tree is a linked one, which `git worktree remove` removes.
+    pub(crate) is_linked: bool,
+    /// Whether the repo says that it has no main working tree.
+    is_bare: bool,
 }
 
 impl Around {
     /// Finds the repo whose working tree a store lies in, by walking up.
-    pub(crate) fn find(root: &Path) -> Option<Around> {
-        let real = fs::canonicalize(root).ok()?;
-        let above = real.parent()?;
-        Around::above(above, Path::new(real.file_name()?))
+    ///
+    /// # Errors
+    ///
+    /// If what says so cannot be read: taken for absent, packs would be put where `git worktree remove` takes
+    /// them.
+    pub(crate) fn find(root: &Path) -> Result<Option<Around>> {
+        let real = real(root)?;
+        match real.as_deref().and_then(|real| Some((real.parent()?, real.file_name()?))) {
+            Some((above, name)) => Around::above(above, Path::new(name)),
+            None => Ok(None),
+        }
     }
 
     /// Finds the repo whose working tree a directory lies in, for a store `below` it.
-    pub(crate) fn above(dir: &Path, below: &Path) -> Option<Around> {
-        let real = fs::canonicalize(dir).ok()?;
-        let top = real.ancestors().find(|dir| dir.join(".git").exists())?;
-        let dot_git = top.join(".git");
-        let git_dir = if dot_git.is_dir() { dot_git } else { top.join(as_path(line_of(&dot_git)?.strip_prefix(b"gitdir: ")?)) };
-        let common = line_of(&git_dir.join("commondir")).map_or_else(|| git_dir.clone(), |common| git_dir.join(as_path(&common)));
-        let store = real.strip_prefix(top).ok()?.join(below);
-        Some(Around { top: top.to_owned(), git_dir, common, store })
+    pub(crate) fn above(dir: &Path, below: &Path) -> Result<Option<Around>> {
+        let Some(real) = real(dir)? else { return Ok(None) };
+        let Some(top) = real.ancestors().find(|dir| dir.join(".git").exists()) else { return Ok(None) };
+        let Some(git_dir) = git_dir_of(top)? else { return Ok(None) };
+        let commondir = line_of(&git_dir.join("commondir"))?;
+        let is_linked = commondir.is_some();
+        let common = commondir.map_or_else(|| git_dir.clone(), |common| git_dir.join(as_path(&common)));
+        let is_bare = is_linked && (says_bare(&common.join("config"))? || says_bare(&common.join("config.worktree"))?);
+        let store = real.strip_prefix(top).unwrap_or(Path::new("")).join(below);
+        Ok(Some(Around { top: top.to_owned(), git_dir, common, store, is_linked, is_bare }))
     }
 
     /// Whether it is a repo as far as can be seen.
@@ -43,23 +57,17 @@ impl Around {
         self.git_dir.join("HEAD").exists() && self.common.join("objects").is_dir()
     }
 
-    /// Whether the working tree is a linked one, which `git worktree remove` removes.
-    pub(crate) fn is_linked(&self) -> bool {
-        self.git_dir.join("commondir").exists()
-    }
-
     /// Returns the place, outside of linked worktrees, of what those of their stores share that lie at `store`
     /// below the top: the store of the main worktree, or a directory of its own in that of git, where the repo is
     /// bare or lies elsewhere.
-    pub(crate) fn shared(&self, store: &Path) -> Option<PathBuf> {
+    pub(crate) fn shared(&self, store: &Path) -> Result<Option<PathBuf>> {
         let base = self.shared_base()?;
-        Some(if base.join(".git").exists() { base.join(store) } else { base.join("artifacts").join(store) })
+        Ok(base.map(|base| if base.join(".git").exists() { base.join(store) } else { base.join("artifacts").join(store) }))
     }
 
     /// Returns the directory in which that place is made: the main working tree, or the directory of git.
-    pub(crate) fn shared_base(&self) -> Option<PathBuf> {
-        let common = fs::canonicalize(&self.common).ok()?;
-        Some(self.main_top(&common).map_or_else(|| common.clone(), Path::to_owned))
+    pub(crate) fn shared_base(&self) -> Result<Option<PathBuf>> {
+        Ok(real(&self.common)?.map(|common| self.main_top(&common).map_or_else(|| common.clone(), Path::to_owned)))
     }
 
     /// Returns where the store lies in the working trees of the repo in which it is, this one among them.
@@ -76,10 +84,22 @@ impl Around {
     }
 
     fn main_top<'c>(&self, common: &'c Path) -> Option<&'c Path> {
-        let says_bare = |name: &str| fs::read_to_string(common.join(name)).is_ok_and(|config| is_bare(&config));
-        let is_bare = says_bare("config") || says_bare("config.worktree");
-        common.parent().filter(|_| common.ends_with(".git") && !is_bare)
+        common.parent().filter(|_| common.ends_with(".git") && !self.is_bare)
     }
+}
+
+/// Finds the directory of git by what is at the top of a working tree.
+fn git_dir_of(top: &Path) -> Result<Option<PathBuf>> {
+    let dot_git = top.join(".git");
+    if dot_git.is_dir() {
+        return Ok(Some(dot_git));
+    }
+    let line = line_of(&dot_git)?;
+    Ok(line.as_deref().and_then(|line| line.strip_prefix(b"gitdir: ")).map(|dir| top.join(as_path(dir))))
+}
+
+fn says_bare(config: &Path) -> Result<bool> {
+    Ok(text_of(config)?.is_some_and(|text| is_bare(&String::from_utf8_lossy(&text))))
 }
 
 /// Whether a repo's configuration says that it has no main worktree.
@@ -109,10 +129,27 @@ pub(super) fn top_of(git_dir: &Path) -> io::Result<Option<PathBuf>> {
     Ok(git_dir.join(as_path(back.trim_ascii_end())).parent().map(Path::to_owned))
 }
 
-fn line_of(path: &Path) -> Option<Vec<u8>> {
-    let mut text = fs::read(path).ok()?;
-    while text.pop_if(|last| matches!(last, b'\n' | b'\r')).is_some() {}
-    Some(text)
+fn line_of(path: &Path) -> Result<Option<Vec<u8>>> {
+    let mut text = text_of(path)?;
+    while text.as_mut().and_then(|text| text.pop_if(|last| matches!(last, b'\n' | b'\r'))).is_some() {}
+    Ok(text)
+}
+
+/// Reads a file of git's; none if it is not there, or another's who does not let it be read.
+fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
+    found(fs::read(path)).map_err(|e| Error::io("read", path, e))
+}
+
+fn real(path: &Path) -> Result<Option<PathBuf>> {
+    found(fs::canonicalize(path)).map_err(|e| Error::io("find", path, e))
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]

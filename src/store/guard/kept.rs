@@ -18,6 +18,7 @@ use crate::id::{PackId, RecordId};
 use crate::lock::{Lock, Mode, Wait};
 use crate::pack::reader::{open_regular, read_names, verify_file};
 use crate::progress::Progress;
+use crate::refs::read::{HASH16, parse_record_name};
 use crate::store::CONDEMN_FEATURE;
 use crate::store::files::{self, FileClass, StorePath};
 use crate::store::git::held;
@@ -26,7 +27,8 @@ use crate::store::git::held;
 const NOTE: &str = "kept";
 
 /// What helps where one cannot be read for good.
-const UNREAD_HINT: &str = "if it stays so, move that file out of the store, and `art fsck` tells what is lost with it";
+const UNREAD_HINT: &str = "if it stays so, move that file out of the store and run `art repair --from DIR` with another copy: \
+                           what no copy has is lost with it";
 
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
@@ -46,7 +48,7 @@ pub(crate) struct Kept {
 pub(crate) struct Tended {
     /// What is gone from its place and in no commit.
     pub(crate) gone: Vec<Kept>,
-    /// What kept the guard from being made, or git from being asked.
+    /// What kept the guard from being made, or second names from being given up.
     pub(crate) trouble: Option<Error>,
 }
 
@@ -58,24 +60,36 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// If second names cannot be read, and so it cannot be told what is gone: a writer would build on
-    /// half a store.
+    /// If it cannot be told what is gone, because second names cannot be read, or git cannot be asked: a writer
+    /// would build on half a store.
     pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Tended> {
         let made = self.make_whole(local);
         let stamp = held::stamp(&self.repo.git_dir).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
         let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
         let (here, gone) = self.look(&read_names(&self.keep().dir)?, is_news)?;
-        let spared = self.spare(here, gone, local, locks, progress);
-        if let (Ok(()), Ok(stamp), Ok((gone, true))) = (&made, &stamp, &spared)
+        let keep = self.keep();
+        // Those of another mode's time, of what is guarded now.
+        let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
+        let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
+        let (held, asked) = match self.held(&here, &gone) {
+            Ok(held) => (held, Ok(())),
+            Err(error) if gone.is_empty() => (HashSet::new(), Err(error)),
+            Err(error) => return Err(error.within("cannot tell which files that are gone from the store git has")),
+        };
+        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
+        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
+        let here = here.into_iter().filter(is_held).collect();
+        let spared = self.spare(here, gone_and_held, guarded, local, locks, progress);
+        // What is put back may be of what is guarded now.
+        if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
             && is_news
             && gone.is_empty()
         {
             // A note that is lost costs a question.
             let _ = fs::write(&note, stamp);
         }
-        let (gone, spared) = spared.map_or_else(|error| (Vec::new(), Err(error)), |(gone, _)| (gone, Ok(())));
-        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(spared).err() })
+        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
@@ -87,30 +101,30 @@ impl Guard {
         self.make(local)
     }
 
-    /// Gives up second names of what commits hold, once that is worth it, and of what another mode guards. Returns
-    /// what of the gone is in no commit, and whether nothing is left to be done.
-    fn spare(&self, here: Vec<Kept>, gone: Vec<Kept>, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<(Vec<Kept>, bool)> {
-        let keep = self.keep();
-        // Those of another mode's time, of what is guarded now.
-        let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
-        let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
-        let held = if here.is_empty() && gone.is_empty() { HashSet::new() } else { self.held(&here, &gone)? };
-        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
-        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
-        let mut held: Vec<Kept> = here.into_iter().filter(is_held).collect();
+    /// Gives up second names of what commits hold, in its place or gone, once that is worth it, and of what another
+    /// mode guards. Returns whether nothing is left to be done.
+    fn spare(
+        &self,
+        here: Vec<Kept>,
+        gone: Vec<Kept>,
+        guarded: Vec<Kept>,
+        local: &Path,
+        locks: &Path,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
+        let mut held = here;
         // Those that are alone take room of their own.
-        if held.len() < GIVEN_UP_MIN && gone_and_held.is_empty() && !held.iter().any(|kept| is_alone(&kept.at).unwrap_or(true)) {
+        if held.len() < GIVEN_UP_MIN && gone.is_empty() && !held.iter().any(|kept| is_alone(&kept.at).unwrap_or(true)) {
             held.clear();
         }
-        held.extend(gone_and_held);
+        held.extend(gone);
         if !held.is_empty() {
             // Git does not sync what it commits, if it is not told to.
             settle_all(&self.repo.common)?;
         }
         let guarded = guarded.into_iter().filter(|_| self.stands());
         let done: Vec<Kept> = held.into_iter().chain(guarded).collect();
-        let is_done = done.is_empty() || self.give_up(&done, local, locks, progress)?;
-        Ok((gone, is_done))
+        if done.is_empty() { Ok(true) } else { self.give_up(&done, local, locks, progress) }
     }
 
     /// Lists what is gone from its place and in no commit, without changing anything.
@@ -121,9 +135,12 @@ impl Guard {
     }
 
     /// Gives files their places again, in the order in which files travel; those whose bytes are
-    /// right. Returns how many. Where one cannot be read, none: records are not to come back without
-    /// their packs.
-    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>) -> Result<usize> {
+    /// right. Returns how many, and how many are damaged. Where one cannot be read, none: records are not to
+    /// come back without their packs.
+    pub(crate) fn put_back(&self, disk: &Disk, mut gone: Vec<Kept>) -> Result<(usize, usize)> {
+        // Another writer may have put them back, and `gc` removed them.
+        gone.retain(|kept| fs::symlink_metadata(&kept.at).is_ok_and(|meta| meta.is_file()));
+        let count = gone.len();
         let mut gone = whole(gone)?;
         gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
         let feature = Path::new("features").join(CONDEMN_FEATURE);
@@ -132,7 +149,29 @@ impl Guard {
         }
         gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
         disk.sync_kept()?;
-        Ok(gone.len())
+        Ok((gone.len(), count - gone.len()))
+    }
+
+    /// Lists second names that are the only ones, and whose bytes are damaged.
+    pub(crate) fn damaged(&self) -> Result<Vec<PathBuf>> {
+        let dir = self.layout.folder(KEEP_DIR.as_ref());
+        let stores = LazyCell::new(|| self.repo.stores());
+        let mut damaged = Vec::new();
+        for name in read_names(&dir)?.iter().filter(|name| is_name(name)) {
+            let at = dir.join(name);
+            if !is_alone(&at)? {
+                continue;
+            }
+            let is_bad = match kept(at.clone())? {
+                // Where there are no links each is alone: what is in its place is checked there.
+                Some(kept) => !is_in(&stores, &kept.path) && !is_whole(&kept)?,
+                None => true,
+            };
+            if is_bad {
+                damaged.push(at);
+            }
+        }
+        Ok(damaged)
     }
 
     /// Gives second names to all that has none: of a store that is older than its guard.
@@ -158,7 +197,7 @@ impl Guard {
                 continue;
             }
             let Some(kept) = kept(at)? else { continue };
-            let is_here = stores.iter().any(|store| fs::symlink_metadata(store.join(kept.path.as_path())).is_ok());
+            let is_here = is_in(&stores, &kept.path);
             if !is_here {
                 gone.push(kept);
             } else if all {
@@ -175,6 +214,9 @@ impl Guard {
 
     /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
     fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
+        if here.is_empty() && gone.is_empty() {
+            return Ok(HashSet::new());
+        }
         let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
         let mut found = self.committed(&paths)?;
         let rest: Vec<&Path> = gone.iter().map(|kept| kept.path.as_path()).filter(|path| !found.contains(*path)).collect();
@@ -195,7 +237,7 @@ impl Guard {
 }
 
 /// Of some second names, those whose bytes are what their names say.
-pub(crate) fn whole(all: Vec<Kept>) -> Result<Vec<Kept>> {
+fn whole(all: Vec<Kept>) -> Result<Vec<Kept>> {
     let mut whole = Vec::with_capacity(all.len());
     for kept in all {
         if is_whole(&kept)? {
@@ -208,13 +250,26 @@ pub(crate) fn whole(all: Vec<Kept>) -> Result<Vec<Kept>> {
 fn is_whole(kept: &Kept) -> Result<bool> {
     let Some(id) = kept.path.pack_id() else {
         let bytes = read_start(&kept.at, RECORD_LEN_MAX as u64 + 1)?;
-        return Ok(bytes.is_some_and(|bytes| kept.path.check(&bytes).is_ok()));
+        return Ok(bytes.is_none_or(|bytes| kept.path.check(&bytes).is_ok()));
     };
     match verify_file(&kept.at, id) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == error::ErrorKind::Damaged => Ok(false),
+        // Somebody has given it up or removed it meanwhile.
+        Err(_) if fs::symlink_metadata(&kept.at).is_err_and(|e| e.kind() == ErrorKind::NotFound) => Ok(true),
         Err(error) => Err(error.hint(UNREAD_HINT)),
     }
+}
+
+/// Whether a file with this name is a pack or a record, if it is what it says.
+fn is_name(name: &str) -> bool {
+    let is_hash16 = |text: &str| text.len() == HASH16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    name.parse::<PackId>().is_ok() || parse_record_name(name).is_some() || is_hash16(name)
+}
+
+/// Whether a file is in its place in one of some stores.
+fn is_in(stores: &[PathBuf], path: &StorePath) -> bool {
+    stores.iter().any(|store| fs::symlink_metadata(store.join(path.as_path())).is_ok())
 }
 
 /// Tells a file's place by what is in it; none if it is none of a store.

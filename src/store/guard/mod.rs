@@ -21,7 +21,7 @@ use crate::pack::reader::open_regular;
 use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
-pub(crate) use kept::{Kept, Tended, whole};
+pub(crate) use kept::{Kept, Tended};
 
 /// Which part of a store git commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -138,22 +138,28 @@ impl GitMode {
     }
 }
 
-/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; none where it cannot
-/// be read.
-pub(crate) fn mode_of(root: &Path) -> Option<GitMode> {
-    read_mode(root).ok().flatten()
+/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; where it is no file, by
+/// the guard.
+pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
+    match read_mode(root) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(GitMode::of_guard(root)),
+        mode => mode.map_err(|e| unread(root, e)),
+    }
 }
 
-/// The same, with an error where it cannot be read: taken for absent, nothing would be guarded.
-fn read_mode(root: &Path) -> Result<Option<GitMode>> {
-    let path = root.join(IGNORE_FILE);
-    let rules = match read(&path) {
+/// The same, with an error where it is no file: taken for absent, nothing would be guarded.
+fn read_mode(root: &Path) -> io::Result<Option<GitMode>> {
+    let rules = match read(&root.join(IGNORE_FILE)) {
         Ok(rules) => rules,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(Error::io("read", &path, e).hint("see `art doctor`")),
+        Err(e) => return Err(e),
     };
     let rules = String::from_utf8_lossy(&rules);
     Ok(if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) })
+}
+
+fn unread(root: &Path, error: io::Error) -> Error {
+    Error::io("read", &root.join(IGNORE_FILE), error).hint("see `art doctor`")
 }
 
 /// Whether the `.git` in a folder is a guard, and no repo.
@@ -171,8 +177,9 @@ fn is_repo(dot_git: &Path) -> bool {
 impl Guard {
     /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
     pub(crate) fn of(root: &Path) -> Result<Option<Guard>> {
-        let Some(repo) = Around::find(root) else { return Ok(None) };
-        Ok(read_mode(root)?.map(|mode| Guard { layout: layout_in(root, &repo, mode), mode, repo }))
+        let Some(repo) = Around::find(root)? else { return Ok(None) };
+        let Some(mode) = read_mode(root).map_err(|e| unread(root, e))? else { return Ok(None) };
+        Ok(Some(Guard { layout: layout_in(root, &repo, mode)?, mode, repo }))
     }
 
     /// Returns what git commits.
@@ -235,7 +242,7 @@ impl Guard {
     /// synced where it lies. Then takes away one of another mode: in a folder that git commits it would be
     /// in the way.
     pub(crate) fn make(&self, local: &Path) -> Result<()> {
-        if let Some((shared, base)) = self.layout.shared().zip(self.repo.shared_base()) {
+        if let Some((shared, base)) = self.layout.shared().zip(self.repo.shared_base()?) {
             let disk = Disk::new(shared, local)?;
             disk.sync_above(&base)?;
             self.make_in(shared, &disk)?;
