@@ -89,7 +89,7 @@ impl Disk {
             }
             // Of a file that was damaged, or that git has written again; what is not what its name says, and was
             // not checked, does not replace what may be the last good one.
-            if !is_as_named(&from)? {
+            if !is_as_named(&from).map_err(|e| Error::io("read", &from, e))? {
                 return Ok(());
             }
             self.link_over(&from, &to)?;
@@ -173,6 +173,16 @@ impl Disk {
             }
         }
         if is_any { sync_dir(&keep.dir) } else { Ok(()) }
+    }
+
+    /// Takes the second name from a file that is moved aside, if it is one of this very file, or damaged: that of
+    /// another may be the last good one of its name.
+    pub(super) fn forget_own(&self, relative: &Path) -> Result<()> {
+        let to = self.keep.as_ref().zip(relative.file_name()).map(|(keep, name)| keep.dir.join(name));
+        let Some((to, meta)) = to.and_then(|to| fs::symlink_metadata(&to).ok().map(|meta| (to, meta))) else { return Ok(()) };
+        let is_own = fs::symlink_metadata(self.layout.path(relative)).is_ok_and(|file| is_one_file((meta, file)));
+        let is_good = || is_as_named(&to).map_err(|e| Error::io("read", &to, e));
+        if is_own || !is_good()? { self.forget_kept([relative].into_iter()) } else { Ok(()) }
     }
 
     /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
@@ -260,10 +270,9 @@ fn remove_kept(at: &Path) -> Result<bool> {
 }
 
 /// Whether the hash of a file begins as its name, or the last part of it, says.
-fn is_as_named(path: &Path) -> Result<bool> {
+pub(crate) fn is_as_named(path: &Path) -> io::Result<bool> {
     let mut hasher = blake3::Hasher::new();
-    let file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
-    hasher.update_reader(file).map_err(|e| Error::io("read", path, e))?;
+    hasher.update_reader(fs::File::open(path)?)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hash = name.rsplit('.').next().unwrap_or_default();
     Ok(!hash.is_empty() && hasher.finalize().to_hex().starts_with(hash))

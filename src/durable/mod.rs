@@ -34,6 +34,7 @@ pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
 pub use keep::Keep;
 use keep::Unsynced;
+pub(crate) use keep::is_as_named;
 pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
 pub(crate) use settle::settle_all;
@@ -158,7 +159,7 @@ impl Disk {
     pub fn move_aside(&self, from: &Path, to: &Path) -> Result<()> {
         if let Some(relative) = self.layout.relative(from) {
             self.confirmed().forget(relative);
-            self.forget_kept([relative].into_iter())?;
+            self.forget_own(relative)?;
         }
         rename_new(from, to).map_err(|e| Error::io("move aside", from, e))?;
         self.sync_parent(to)?;
@@ -183,6 +184,17 @@ impl Disk {
         // What makes them dispensable may have a second name by now that is not on disk.
         self.sync_kept()?;
         self.forget_kept(files.iter().map(PathBuf::as_path))?;
+        self.remove_synced(files)
+    }
+
+    /// Removes a file of the store that is damaged and has a name in `quarantine/`.
+    pub fn remove_damaged(&self, relative: &Path) -> Result<()> {
+        self.sync_kept()?;
+        self.forget_own(relative)?;
+        self.remove_synced(&[relative.to_owned()])
+    }
+
+    fn remove_synced(&self, files: &[PathBuf]) -> Result<()> {
         let mut parents = BTreeSet::new();
         for relative in files {
             let path = self.layout.path(relative);

@@ -14,14 +14,16 @@ fn calls(repo: &Repo, which: &str, args: &[&str]) -> String {
     fs::read_to_string(log).unwrap()
 }
 
-/// Runs a command that cannot open a file, from the n-th time on.
-fn with_unreadable(repo: &Repo, path: &Path, from: u32, args: &[&str]) -> Ran {
-    with_unreadable_in(repo, &repo.project.root(), path, from, args)
+pub(crate) const OPENING: &str = "open,openat";
+
+/// Runs a command that cannot open a file.
+fn with_unreadable(repo: &Repo, path: &Path, args: &[&str]) -> Ran {
+    with_failing(repo, &repo.project.root(), OPENING, path, args)
 }
 
-/// The same in a directory.
-pub(crate) fn with_unreadable_in(repo: &Repo, dir: &Path, path: &Path, from: u32, args: &[&str]) -> Ran {
-    let fault = format!("inject=open,openat:error=EIO:when={from}+");
+/// Runs a command in a directory, where some calls fail on a path.
+pub(crate) fn with_failing(repo: &Repo, dir: &Path, calls: &str, path: &Path, args: &[&str]) -> Ran {
+    let fault = format!("inject={calls}:error=EIO");
     let trace = ["-f", "-qq", "-o", "/dev/null", "-e", &fault, "-P", path.to_str().unwrap()];
     run(repo.project.program("strace", trace.iter().chain(&[env!("CARGO_BIN_EXE_art")]).chain(args)).current_dir(dir))
 }
@@ -171,15 +173,15 @@ fn nothing_comes_back_while_one_of_the_second_names_cannot_be_read() {
     repo.project.write("more", "more");
     for path in kept(&store) {
         for command in [&["repair"][..], &["put", "data", "more"], &["init"], &["gc"]] {
-            // It is opened to see what it is, and then to see whether its bytes are right.
-            for from in 1..=2 {
-                let ran = with_unreadable(&repo, &path, from, command);
+            // It is opened to see what it is, and then, by another call, to see whether its bytes are right.
+            for calls in [OPENING, "openat"] {
+                let ran = with_failing(&repo, &repo.project.root(), calls, &path, command);
                 let told = ran.fails(1);
                 assert!(told.contains("/packs/keep/") && told.contains("move that file out"), "{told}");
                 assert_eq!((packs(&store, "meta").len(), files(&store.join("refs")).len()), (0, 0), "{command:?}");
             }
         }
-        let ran = with_unreadable(&repo, &path, 1, &["fsck"]);
+        let ran = with_unreadable(&repo, &path, &["fsck"]);
         ran.fails(5);
         assert!(ran.text().contains("cannot read ") && ran.text().contains("/packs/keep/"), "{}", ran.text());
     }
@@ -216,7 +218,7 @@ fn rules_that_are_a_file_are_not_to_be_removed_where_they_cannot_be_read() {
         return;
     }
     let repo = Repo::new(&[]);
-    let ran = with_unreadable(&repo, &repo.project.store().join(".gitignore"), 1, &["doctor", "--json"]);
+    let ran = with_unreadable(&repo, &repo.project.store().join(".gitignore"), &["doctor", "--json"]);
     assert!(ran.text().contains("nothing can be stored") && !ran.text().contains("rm -r"), "{}", ran.text());
 }
 
@@ -237,13 +239,47 @@ fn damaged_second_names_are_told_and_moved_aside() {
         found.fails(5);
         assert!(found.text().contains(&format!("packs/keep/{}", path.file_name().unwrap().to_str().unwrap())), "{}", found.text());
     }
-    let planned = repo.project.art(["repair", "--dry-run", "--json"]).json()["quarantined"].clone();
-    let moved = repo.project.art(["repair", "--json"]).json()["quarantined"].clone();
-    assert_eq!((moved.as_array().map(Vec::len), &moved), (Some(names.len()), &planned));
-    assert!(kept(&store).is_empty());
-    repo.project.art(["fsck"]).ok();
-    assert_eq!(files(&store.join("quarantine/packs/keep")).len(), names.len());
-    repo.project.art(["pull", copy.to_str().unwrap()]).ok();
+    // Pages are moved aside; a record that no copy gives stays, for its version would be forgotten.
+    let told = repo.project.art(["repair", "--json"]);
+    told.fails(5);
+    let told = told.json();
+    let lost = told["lost"].as_array().unwrap();
+    assert!((lost.len(), names.len()) == (1, 2) && lost[0]["subject"].as_str().unwrap().starts_with("packs/keep/0."), "{told}");
+    assert_eq!((kept(&store).len(), files(&store.join("quarantine/packs/keep")).len()), (1, 1), "{told}");
+    assert!(repo.project.art(["fsck"]).fails(5).is_empty());
+    // A copy gives it.
+    repo.project.art(["repair", "--from", copy.to_str().unwrap()]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(1));
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(kept(&store).len(), 2);
+}
+
+#[test]
+fn a_second_name_that_is_good_outlives_what_is_torn_in_its_place() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let store = repo.project.store();
+    let records = files(&store.join("refs"));
+    let pack = store.join(packs(&store, "meta").first().unwrap());
+    for path in [&pack, &records[0]] {
+        let bytes = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    }
+    // One of the record that is where it does not count.
+    fs::create_dir_all(store.join("refs/other/versions")).unwrap();
+    fs::copy(
+        store.join("packs/keep").join(records[0].file_name().unwrap()),
+        store.join("refs/other/versions").join(records[0].file_name().unwrap()),
+    )
+    .unwrap();
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.art(["repair"]).ok();
     repo.project.art(["fsck", "--deep"]).ok();
     assert_eq!(repo.project.art(["ls", "data", "--json"]).ok().json().as_array().map(Vec::len), Some(1));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::kept::with_unreadable_in;
+use crate::kept::{OPENING, with_failing};
 use crate::repo::{Repo, ids, kept, packs, put_kept_in};
 use crate::support::{Ran, has_strace, noise, run};
 
@@ -231,7 +231,8 @@ fn nothing_is_stored_where_it_cannot_be_told_what_the_worktree_shares() {
     put_kept_in(&linked.repo.project, &linked.dir, 1);
     fs::write(linked.dir.join("more"), "more").unwrap();
     let main = linked.repo.project.root();
-    let files = [
+    let looked_at = [linked.dir.join(".git"), main.join(".git")].map(|path| ("statx", path));
+    let read = [
         linked.dir.join(".git"),
         main.join(".git/worktrees/linked/commondir"),
         // As git names it.
@@ -239,12 +240,11 @@ fn nothing_is_stored_where_it_cannot_be_told_what_the_worktree_shares() {
         linked.store().join(".gitignore"),
         main.join(".artifacts/.gitignore"),
     ];
-    for path in files {
-        for from in 1..=2 {
-            let ran = with_unreadable_in(&linked.repo, &linked.dir, &path, from, &["put", "data", "more"]);
-            assert!(ran.code == Some(1) && ran.stderr.contains("cannot read"), "{path:?} from {from}: {:?} {}", ran.code, ran.stderr);
-            assert_eq!(packs(&linked.store(), "packs").len(), 0, "{path:?}");
-        }
+    for (calls, path) in read.map(|path| (OPENING, path)).into_iter().chain(looked_at) {
+        let ran = with_failing(&linked.repo, &linked.dir, calls, &path, &["put", "data", "more"]);
+        let is_told = ran.stderr.contains("cannot read") || ran.stderr.contains("cannot look at");
+        assert!(ran.code == Some(1) && is_told, "{calls} of {path:?}: {:?} {}", ran.code, ran.stderr);
+        assert_eq!(packs(&linked.store(), "packs").len(), 0, "{path:?}");
     }
     linked.art(&["put", "data", "more"]).ok();
     assert_eq!((packs(&linked.store(), "packs").len(), packs(&main.join(".artifacts"), "packs").len()), (0, 2));

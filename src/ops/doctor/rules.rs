@@ -61,10 +61,13 @@ impl Patient<'_> {
     pub(super) fn tell_unread_rules(&mut self, error: &Error) {
         let mode = GitMode::of_guard(self.root).unwrap_or_default();
         // What is a file may hold rules of the user's, and be read again some day.
-        let is_file = fs::symlink_metadata(self.root.join(IGNORE_FILE)).is_ok_and(|meta| meta.is_file());
-        let mend = (!is_file).then(|| format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode)));
-        let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let message = format!("nothing can be stored: {} cannot be read: {why}", quote_path(&self.name.join(IGNORE_FILE)));
+        let is_none = fs::symlink_metadata(self.root.join(IGNORE_FILE)).is_ok_and(|meta| !meta.is_file());
+        let mend = is_none.then(|| format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode)));
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let message = match is_none {
+            true => format!("nothing can be stored: {} is no file", quote_path(&self.name.join(IGNORE_FILE))),
+            false => format!("nothing can be stored: {error}{cause}"),
+        };
         self.problem(FindingKind::RulesChanged, message, mend);
     }
 

@@ -23,12 +23,11 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::format::pack::PackClass;
-use crate::id::{PageId, RecordId};
+use crate::id::{PackId, PageId, RecordId};
 use crate::name::Name;
 use crate::refs::history::{MetadataLayer, Version};
-use crate::refs::read::HASH16;
 use crate::store::Store;
-use crate::store::guard::{Guard, IGNORE_FILE, KEEP_DIR};
+use crate::store::guard::{DamagedKept, Guard, IGNORE_FILE, KEEP_DIR, Kept};
 
 use super::entry::ShownPath;
 use lacks::Lacks;
@@ -226,15 +225,16 @@ fn removed_files(store: &Store) -> Vec<Finding> {
         Ok(found) => found,
         Err(error) => return vec![Finding::unreadable(KEEP_DIR, &error)],
     };
-    let back = gone.iter().filter(|kept| !damaged.contains(&kept.at)).map(|kept| Finding {
+    let is_damaged = |kept: &Kept| damaged.iter().any(|damaged| damaged.name == kept.path.name());
+    let back = gone.iter().filter(|kept| !is_damaged(kept)).map(|kept| Finding {
         kind: FindingKind::RemovedFile,
         subject: kept.path.to_string(),
         message: "it is gone from its place, as after `git clean`; `art repair` puts it back".to_owned(),
     });
-    let lost = damaged.iter().filter_map(|at| at.file_name()).map(|name| name.to_string_lossy()).map(|name| Finding {
-        kind: if name.contains('.') || name.len() == HASH16 { FindingKind::DamagedRecord } else { FindingKind::DamagedPack },
+    let lost = damaged.iter().map(|DamagedKept { name, .. }| Finding {
+        kind: if name.parse::<PackId>().is_ok() { FindingKind::DamagedPack } else { FindingKind::DamagedRecord },
         subject: format!("{KEEP_DIR}/{name}"),
-        message: "it was kept from `git clean`, and its bytes do not match its name; `art repair` moves it aside".to_owned(),
+        message: "it was kept from `git clean`, and its bytes do not match its name".to_owned(),
     });
     back.chain(lost).collect()
 }

@@ -106,7 +106,7 @@ impl Repair<'_> {
             };
         }
         if until == Until::Now {
-            session.disk().remove(std::slice::from_ref(&damaged.path))?;
+            session.disk().remove_damaged(&damaged.path)?;
         }
         self.outcome.quarantined.push(Quarantined { path: damaged.path.clone(), to });
         Ok(())

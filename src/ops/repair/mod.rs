@@ -25,8 +25,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::quote::quote_path;
-use crate::store::guard::{GitMode, Guard, KEEP_DIR};
-use crate::store::quarantine::{QUARANTINE, free_name};
+use crate::store::guard::{GitMode, Guard, KEEP_DIR, Kept};
+use crate::store::quarantine::QUARANTINE;
 use crate::store::session::Session;
 use crate::store::{FORMAT_FILE, Need, Store};
 
@@ -129,24 +129,24 @@ pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> 
     let guard = Guard::of(store.root())?;
     let list_gone = || guard.as_ref().map_or_else(|| Ok(Vec::new()), Guard::gone);
     let gone = list_gone()?;
-    let damaged = guard.as_ref().map_or_else(|| Ok(Vec::new()), Guard::damaged)?;
-    let names = damaged.iter().filter_map(|at| at.file_name());
-    let moved: Vec<Quarantined> = names.map(|name| Quarantined::of(store, Path::new(KEEP_DIR).join(name))).collect();
-    if !(gone.is_empty() && damaged.is_empty() || options.dry_run) {
+    if !gone.is_empty() && !options.dry_run {
         // A writer puts back what is gone before it does anything else.
-        let session = Session::begin(store, context)?;
-        if let Some(left) = list_gone()?.iter().find(|kept| !damaged.contains(&kept.at)) {
-            return Err(Error::failed(format!("cannot put back {}, which is gone from its place", quote_path(left.path.as_path()))));
-        }
-        moved.iter().try_for_each(|moved| move_aside(&session, moved))?;
+        drop(Session::begin(store, context)?);
+    }
+    let damaged = guard.as_ref().map_or_else(|| Ok(Vec::new()), Guard::damaged)?;
+    let is_damaged = |kept: &Kept| damaged.iter().any(|damaged| damaged.name == kept.path.name());
+    if !options.dry_run
+        && let Some(left) = list_gone()?.iter().find(|kept| !is_damaged(kept))
+    {
+        return Err(Error::failed(format!("cannot put back {}, which is gone from its place", quote_path(left.path.as_path()))));
     }
     let is_back = |path: &Path| options.dry_run || store.root().join(path).exists();
-    let back =
-        gone.iter().filter(|kept| !damaged.contains(&kept.at)).map(|kept| kept.path.as_path().to_owned()).filter(|path| is_back(path));
-    let back: Vec<Fetched> = back.map(|path| Fetched { path, from: KEEP_DIR.to_owned() }).collect();
-    let needs = Needs::survey(store, context)?;
+    let back = gone.iter().filter(|kept| !is_damaged(kept)).map(|kept| kept.path.as_path().to_owned());
+    let back: Vec<Fetched> = back.filter(|path| is_back(path)).map(|path| Fetched { path, from: KEEP_DIR.to_owned() }).collect();
+    let mut needs = Needs::survey(store, context)?;
+    needs.add_kept(&damaged);
     if needs.is_empty() {
-        return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, fetched: back, quarantined: moved, ..RepairOutcome::default() });
+        return Ok(RepairOutcome { ok: true, dry_run: options.dry_run, fetched: back, ..RepairOutcome::default() });
     }
     let mut sources = vec![Source::folder(KEEP_DIR, &store.layout().folder(KEEP_DIR.as_ref()))];
     // A worktree whose store cannot be opened has nothing to give.
@@ -157,19 +157,9 @@ pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> 
     sources.extend(store.layout().folders(QUARANTINE.as_ref()).map(|dir| Source::folder(QUARANTINE, &dir)));
     let mut outcome = Repair::new(store, context, needs, options).run(&mut sources)?;
     outcome.fetched.splice(..0, back);
-    outcome.quarantined.splice(..0, moved);
-    Ok(outcome)
-}
-
-impl Quarantined {
-    fn of(store: &Store, path: PathBuf) -> Quarantined {
-        Quarantined { to: free_name(store.layout(), &path), path }
+    if let Some(guard) = guard.filter(|_| !damaged.is_empty() && !options.dry_run) {
+        // What is in its place after all.
+        guard.keep_all(Session::begin(store, context)?.disk())?;
     }
-}
-
-/// Moves a second name aside whose bytes are damaged.
-fn move_aside(session: &Session<'_>, Quarantined { path, to }: &Quarantined) -> Result<()> {
-    let disk = session.disk();
-    disk.make_dir(to.parent().unwrap_or(to))?;
-    disk.move_aside(&disk.path(path), &disk.path(to))
+    Ok(outcome)
 }

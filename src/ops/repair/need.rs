@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::context::Context;
@@ -24,6 +24,9 @@ use crate::refs::history::History;
 use crate::refs::read::{Records, parse_record_name, read_record};
 use crate::refs::runs::Runs;
 use crate::store::Store;
+use crate::store::guard::{DamagedKept, KEEP_DIR};
+
+use super::fetch::CLASSES;
 
 /// What a store needs.
 pub(super) struct Needs {
@@ -159,6 +162,21 @@ impl Needs {
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.damaged.is_empty() && self.unreadable.is_empty() && self.wanted.is_empty() && self.lost_versions().is_empty()
+    }
+
+    /// Adds second names that are the last of their files, and damaged.
+    pub(super) fn add_kept(&mut self, kept: &[DamagedKept]) {
+        for DamagedKept { name, class } in kept {
+            let path = Path::new(KEEP_DIR).join(name);
+            match name.parse::<PackId>() {
+                Ok(id) => {
+                    let classes = class.as_ref().map_or(&CLASSES[..], std::slice::from_ref);
+                    let packs = classes.iter().map(|&class| Damaged { path: path.clone(), what: DamagedFile::Pack(class, id) });
+                    self.damaged.extend(packs);
+                }
+                Err(_) => self.damaged.push(Damaged { path, what: DamagedFile::Record }),
+            }
+        }
     }
 
     fn list_damage(&mut self, store: &Store) {

@@ -42,14 +42,29 @@ impl Around {
     /// Finds the repo whose working tree a directory lies in, for a store `below` it.
     pub(crate) fn above(dir: &Path, below: &Path) -> Result<Option<Around>> {
         let Some(real) = real(dir)? else { return Ok(None) };
-        let Some(top) = real.ancestors().find(|dir| dir.join(".git").exists()) else { return Ok(None) };
-        let Some(git_dir) = git_dir_of(top)? else { return Ok(None) };
-        let commondir = line_of(&git_dir.join("commondir"))?;
-        let is_linked = commondir.is_some();
-        let common = commondir.map_or_else(|| git_dir.clone(), |common| git_dir.join(as_path(&common)));
-        let is_bare = is_linked && (says_bare(&common.join("config"))? || says_bare(&common.join("config.worktree"))?);
-        let store = real.strip_prefix(top).unwrap_or(Path::new("")).join(below);
-        Ok(Some(Around { top: top.to_owned(), git_dir, common, store, is_linked, is_bare }))
+        for top in real.ancestors() {
+            let dot_git = top.join(".git");
+            // Another's repo that we may not look into is none of ours.
+            let Some(meta) =
+                found(fs::metadata(&dot_git)).or_else(|e| if_denied(e, None)).map_err(|e| Error::io("look at", &dot_git, e))?
+            else {
+                continue;
+            };
+            let store = real.strip_prefix(top).unwrap_or(Path::new("")).join(below);
+            let top = top.to_owned();
+            if meta.is_dir() {
+                return Ok(Some(Around { top, common: dot_git.clone(), git_dir: dot_git, store, is_linked: false, is_bare: false }));
+            }
+            let line = line_of(&dot_git)?;
+            let Some(git_dir) = line.as_deref().and_then(|line| line.strip_prefix(b"gitdir: ")) else { return Ok(None) };
+            let git_dir = top.join(as_path(git_dir));
+            let commondir = line_of(&git_dir.join("commondir"))?;
+            let is_linked = commondir.is_some();
+            let common = commondir.map_or_else(|| git_dir.clone(), |common| git_dir.join(as_path(&common)));
+            let is_bare = is_linked && (says_bare(&common.join("config"))? || says_bare(&common.join("config.worktree"))?);
+            return Ok(Some(Around { top, git_dir, common, store, is_linked, is_bare }));
+        }
+        Ok(None)
     }
 
     /// Whether it is a repo as far as can be seen.
@@ -61,8 +76,10 @@ impl Around {
     /// below the top: the store of the main worktree, or a directory of its own in that of git, where the repo is
     /// bare or lies elsewhere.
     pub(crate) fn shared(&self, store: &Path) -> Result<Option<PathBuf>> {
-        let base = self.shared_base()?;
-        Ok(base.map(|base| if base.join(".git").exists() { base.join(store) } else { base.join("artifacts").join(store) }))
+        let Some(base) = self.shared_base()? else { return Ok(None) };
+        let dot_git = base.join(".git");
+        let is_top = found(fs::metadata(&dot_git)).map_err(|e| Error::io("look at", &dot_git, e))?.is_some();
+        Ok(Some(if is_top { base.join(store) } else { base.join("artifacts").join(store) }))
     }
 
     /// Returns the directory in which that place is made: the main working tree, or the directory of git.
@@ -86,16 +103,6 @@ impl Around {
     fn main_top<'c>(&self, common: &'c Path) -> Option<&'c Path> {
         common.parent().filter(|_| common.ends_with(".git") && !self.is_bare)
     }
-}
-
-/// Finds the directory of git by what is at the top of a working tree.
-fn git_dir_of(top: &Path) -> Result<Option<PathBuf>> {
-    let dot_git = top.join(".git");
-    if dot_git.is_dir() {
-        return Ok(Some(dot_git));
-    }
-    let line = line_of(&dot_git)?;
-    Ok(line.as_deref().and_then(|line| line.strip_prefix(b"gitdir: ")).map(|dir| top.join(as_path(dir))))
 }
 
 fn says_bare(config: &Path) -> Result<bool> {
@@ -135,21 +142,25 @@ fn line_of(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(text)
 }
 
-/// Reads a file of git's; none if it is not there, or another's who does not let it be read.
+/// Reads a file of git's; none if it is not there.
 fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
     found(fs::read(path)).map_err(|e| Error::io("read", path, e))
 }
 
 fn real(path: &Path) -> Result<Option<PathBuf>> {
-    found(fs::canonicalize(path)).map_err(|e| Error::io("find", path, e))
+    found(fs::canonicalize(path)).or_else(|e| if_denied(e, None)).map_err(|e| Error::io("find", path, e))
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied) => Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+fn if_denied<T>(error: io::Error, value: T) -> io::Result<T> {
+    if error.kind() == io::ErrorKind::PermissionDenied { Ok(value) } else { Err(error) }
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Guard, KEEP_DIR};
-use crate::durable::{Disk, settle_all};
-use crate::error::{self, Error, Result};
+use crate::durable::{Disk, is_as_named, settle_all};
+use crate::error::{Error, Result};
 use crate::format::limits::RECORD_LEN_MAX;
-use crate::format::pack::{HEADER_LEN, Header};
+use crate::format::pack::{HEADER_LEN, Header, PackClass};
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::lock::{Lock, Mode, Wait};
-use crate::pack::reader::{open_regular, read_names, verify_file};
+use crate::pack::reader::{open_regular, read_names};
 use crate::progress::Progress;
 use crate::refs::read::{HASH16, parse_record_name};
 use crate::store::CONDEMN_FEATURE;
@@ -27,8 +27,7 @@ use crate::store::git::held;
 const NOTE: &str = "kept";
 
 /// What helps where one cannot be read for good.
-const UNREAD_HINT: &str = "if it stays so, move that file out of the store and run `art repair --from DIR` with another copy: \
-                           what no copy has is lost with it";
+const UNREAD_HINT: &str = "if it stays so, move that file out of the store: `art pull DIR` brings it from a copy that has it";
 
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
@@ -52,6 +51,22 @@ pub(crate) struct Tended {
     pub(crate) trouble: Option<Error>,
 }
 
+/// A second name that is the last of its file, and damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DamagedKept {
+    /// Its name in `packs/keep/`.
+    pub(crate) name: String,
+    /// The class of a pack, as far as its header tells.
+    pub(crate) class: Option<PackClass>,
+}
+
+/// What git has of some files.
+struct Held {
+    found: HashSet<PathBuf>,
+    /// Whether older commits could be asked as well.
+    history: Result<()>,
+}
+
 impl Guard {
     /// Sees to the guard and the second names, before a writer takes its lock: makes what is not
     /// there, and gives up what commits hold, once that is worth it.
@@ -72,24 +87,29 @@ impl Guard {
         // Those of another mode's time, of what is guarded now.
         let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
-        let (held, asked) = match self.held(&here, &gone) {
-            Ok(held) => (held, Ok(())),
-            Err(error) if gone.is_empty() => (HashSet::new(), Err(error)),
+        let held = match self.held(&here, &gone) {
+            Ok(held) => held,
+            Err(error) if gone.is_empty() => Held { found: HashSet::new(), history: Err(error) },
             Err(error) => return Err(error.within("cannot tell which files that are gone from the store git has")),
         };
-        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
-        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
+        let is_held = |kept: &Kept| held.found.contains(kept.path.as_path());
+        let (gone_and_held, mut gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
+        if held.history.is_err() {
+            // Another branch may have them, and git would not switch to it over files that it does not know.
+            gone.clear();
+        }
         let here = here.into_iter().filter(is_held).collect();
+        let guarded = if made.is_ok() { guarded } else { Vec::new() };
         let spared = self.spare(here, gone_and_held, guarded, local, locks, progress);
         // What is put back may be of what is guarded now.
-        if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
+        if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &held.history, &stamp, &spared)
             && is_news
             && gone.is_empty()
         {
             // A note that is lost costs a question.
             let _ = fs::write(&note, stamp);
         }
-        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
+        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(held.history).and(spared.map(drop)).err() })
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
@@ -131,7 +151,8 @@ impl Guard {
     pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
         let (_, gone) = self.look(&read_names(&self.layout.folder(KEEP_DIR.as_ref()))?, false)?;
         let held = self.held(&[], &gone)?;
-        Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
+        held.history?;
+        Ok(gone.into_iter().filter(|kept| !held.found.contains(kept.path.as_path())).collect())
     }
 
     /// Gives files their places again, in the order in which files travel; those whose bytes are
@@ -139,9 +160,10 @@ impl Guard {
     /// come back without their packs.
     pub(crate) fn put_back(&self, disk: &Disk, mut gone: Vec<Kept>) -> Result<(usize, usize)> {
         // Another writer may have put them back, and `gc` removed them.
-        gone.retain(|kept| fs::symlink_metadata(&kept.at).is_ok_and(|meta| meta.is_file()));
-        let count = gone.len();
-        let mut gone = whole(gone)?;
+        gone.retain(|kept| fs::symlink_metadata(&kept.at).map_or_else(|e| e.kind() != ErrorKind::NotFound, |_| true));
+        let whole = gone.iter().map(|kept| is_whole(&kept.at)).collect::<Result<Vec<bool>>>()?;
+        let mut is_good = whole.iter().copied();
+        gone.retain(|_| is_good.next().unwrap_or_default());
         gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
         let feature = Path::new("features").join(CONDEMN_FEATURE);
         if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
@@ -149,33 +171,32 @@ impl Guard {
         }
         gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
         disk.sync_kept()?;
-        Ok((gone.len(), count - gone.len()))
+        Ok((gone.len(), whole.len() - gone.len()))
     }
 
-    /// Lists second names that are the only ones, and whose bytes are damaged.
-    pub(crate) fn damaged(&self) -> Result<Vec<PathBuf>> {
+    /// Lists second names that are the last of their files, and whose bytes are damaged.
+    pub(crate) fn damaged(&self) -> Result<Vec<DamagedKept>> {
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         let stores = LazyCell::new(|| self.repo.stores());
         let mut damaged = Vec::new();
-        for name in read_names(&dir)?.iter().filter(|name| is_name(name)) {
-            let at = dir.join(name);
+        for name in read_names(&dir)?.into_iter().filter(|name| is_name(name)) {
+            let at = dir.join(&name);
             if !is_alone(&at)? {
                 continue;
             }
-            let is_bad = match kept(at.clone())? {
-                // Where there are no links each is alone: what is in its place is checked there.
-                Some(kept) => !is_in(&stores, &kept.path) && !is_whole(&kept)?,
-                None => true,
-            };
-            if is_bad {
-                damaged.push(at);
+            let kept = kept(at.clone())?;
+            // Where there are no links each is alone: what is in its place is checked there.
+            let is_here = kept.as_ref().is_some_and(|kept| is_in(&stores, &kept.path));
+            if !is_here && !is_whole(&at)? {
+                damaged.push(DamagedKept { name, class: kept.and_then(|kept| kept.path.class().pack()) });
             }
         }
         Ok(damaged)
     }
 
-    /// Gives second names to all that has none: of a store that is older than its guard.
-    fn keep_all(&self, disk: &Disk) -> Result<()> {
+    /// Gives second names to all that has none: of a store that is older than its guard, or of a file whose
+    /// own was damaged.
+    pub(crate) fn keep_all(&self, disk: &Disk) -> Result<()> {
         let keep = self.keep();
         let classes: Vec<FileClass> = FileClass::ALL.into_iter().filter(|class| *class != FileClass::Feature).collect();
         let files = files::list(&self.layout, &classes)?;
@@ -213,17 +234,16 @@ impl Guard {
     }
 
     /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
-    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
+    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<Held> {
         if here.is_empty() && gone.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Held { found: HashSet::new(), history: Ok(()) });
         }
         let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
         let mut found = self.committed(&paths)?;
         let rest: Vec<&Path> = gone.iter().map(|kept| kept.path.as_path()).filter(|path| !found.contains(*path)).collect();
-        if !rest.is_empty() {
-            found.extend(held::in_history(&self.repo.top, &self.repo.store, &rest)?);
-        }
-        Ok(found)
+        let history = if rest.is_empty() { Ok(HashSet::new()) } else { held::in_history(&self.repo.top, &self.repo.store, &rest) };
+        let history = history.map(|more| found.extend(more));
+        Ok(Held { found, history })
     }
 
     /// Takes second names away, alone: a writer that relies on a file must not see it change. Not
@@ -236,28 +256,11 @@ impl Guard {
     }
 }
 
-/// Of some second names, those whose bytes are what their names say.
-fn whole(all: Vec<Kept>) -> Result<Vec<Kept>> {
-    let mut whole = Vec::with_capacity(all.len());
-    for kept in all {
-        if is_whole(&kept)? {
-            whole.push(kept);
-        }
-    }
-    Ok(whole)
-}
-
-fn is_whole(kept: &Kept) -> Result<bool> {
-    let Some(id) = kept.path.pack_id() else {
-        let bytes = read_start(&kept.at, RECORD_LEN_MAX as u64 + 1)?;
-        return Ok(bytes.is_none_or(|bytes| kept.path.check(&bytes).is_ok()));
-    };
-    match verify_file(&kept.at, id) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == error::ErrorKind::Damaged => Ok(false),
-        // Somebody has given it up or removed it meanwhile.
-        Err(_) if fs::symlink_metadata(&kept.at).is_err_and(|e| e.kind() == ErrorKind::NotFound) => Ok(true),
-        Err(error) => Err(error.hint(UNREAD_HINT)),
+/// Whether the bytes of a second name are what it says; one that somebody has removed meanwhile is not damaged.
+fn is_whole(at: &Path) -> Result<bool> {
+    match is_as_named(at) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+        whole => whole.map_err(|e| Error::io("read", at, e).hint(UNREAD_HINT)),
     }
 }
 

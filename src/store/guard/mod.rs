@@ -21,7 +21,7 @@ use crate::pack::reader::open_regular;
 use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
-pub(crate) use kept::{Kept, Tended};
+pub(crate) use kept::{DamagedKept, Kept, Tended};
 
 /// Which part of a store git commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -111,7 +111,12 @@ pub(crate) fn run(args: &PutArgs, setup: &Setup) -> Result<Exit> {
         out.line(told(&outcome))?;
     }
     out.done()?;
-    if let Some(place) = place_of_packs_at_stake(store.root())? {
+    // What was stored is stored.
+    let at_stake = place_of_packs_at_stake(store.root()).unwrap_or_else(|error| {
+        setup.ui.warn(&format!("cannot tell whether `git worktree remove` takes the data packs along: {error}"));
+        None
+    });
+    if let Some(place) = at_stake {
         let (from, to) = (store.root().join("packs"), place.join("packs"));
         setup.ui.warn(&format!(
             "`git worktree remove` takes the data packs of this linked worktree along: before that, run `mkdir -p {} && cp -rn {}/. {}/`",
