@@ -43,6 +43,9 @@ pub(crate) fn sweep() {
         let chosen: Vec<&Try> = all.iter().skip(skip % step).step_by(step).collect();
         // Each command gets another sample of the ways to fail.
         skip += 7;
+        if full() {
+            eprintln!("{}: {} errors", scenario.name, chosen.len());
+        }
         for_each(&chosen, |chosen| fail_at(&prepared, &workshop, chosen, &tally));
     }
     tally.finish("error", &format!("{} commands", scenarios.len()));
@@ -99,8 +102,8 @@ fn fail_at(prepared: &Prepared, workshop: &Workshop, Try { point: (call, number)
     // Where no write succeeds any more, none to standard error does; nor where the same call of
     // several threads fails, as with `get`.
     let failed = traced.log.calls.iter().filter(|call| call.injected).count();
-    if (*lasting || failed > 1) && call == "write" && ran.stderr.is_empty() {
-        ran.stderr = UNSAID.to_owned();
+    if (*lasting || failed > 1) && call == "write" && !ran.stderr.contains("error: ") {
+        ran.stderr.push_str(UNSAID);
     }
     let outcome = if traced.hung { Err("it hangs".to_owned()) } else { judge(prepared, workshop, &place, &ran, no_space) };
     let mode = if *lasting { "from" } else { "at" };
