@@ -75,7 +75,8 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         Store::open(root)?;
     }
     let mut mended = Vec::new();
-    let rules = options.git.or_else(|| GitMode::of_guard(root)).unwrap_or_default().rules();
+    let mode = options.git.map_or_else(|| GitMode::of_guard(root), |mode| Ok(Some(mode)))?;
+    let rules = mode.unwrap_or_default().rules();
     let disk = Disk::new(root, &local)?;
     for (name, content, overwrite) in [(".gitattributes", ATTRIBUTES, false), (IGNORE_FILE, rules, options.git.is_some())] {
         let path = root.join(name);
@@ -113,7 +114,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         if let Some(error) = tended.trouble {
             return Err(error);
         }
-        if guard.stands() && !guard.is_excluded()? {
+        if guard.stands()? && !guard.is_excluded()? {
             guard.exclude()?;
         }
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::pack_path;
 use crate::chunk::compress::{Codec, Decoder};
@@ -261,7 +261,8 @@ pub fn list(layout: &Layout, class: PackClass) -> Result<Vec<PackId>> {
 /// Opens a file that must be a regular one: a FIFO in a pack's place must not hang its reader.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let is_none = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    let file = match open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match retry_on_intr(|| open(path, flags, Mode::empty())) {
         Ok(fd) => File::from(fd),
         // A link, and a socket or a device that nobody serves.
         Err(Errno::LOOP | Errno::NXIO) => return Err(is_none()),

@@ -98,7 +98,7 @@ impl Store {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && root.is_dir() => {
                 let error = Error::damaged(format!("{shown} is not a store: it has no file `format`"));
-                if GitMode::of_guard(root).is_some() {
+                if GitMode::of_guard(root).is_ok_and(|mode| mode.is_some()) {
                     return Err(error.hint("run `art repair`: it puts back what `git clean` took"));
                 }
                 return Err(error.hint("if it is a store that is still being copied, let the copy finish; for a new store run `art init`"));

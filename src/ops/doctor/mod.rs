@@ -182,7 +182,7 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
     match &store {
         Ok(store) => patient.look_into(store, context, mode),
         Err(error) => {
-            let is_guarded = GitMode::of_guard(root).is_some();
+            let is_guarded = GitMode::of_guard(root).is_ok_and(|mode| mode.is_some());
             let mend = is_guarded.then(|| "art repair".to_owned());
             patient.problem(FindingKind::Unopened, told(error), mend);
         }

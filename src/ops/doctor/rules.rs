@@ -43,7 +43,7 @@ impl Patient<'_> {
     /// Looks at the files of the store that git goes by, and at what git makes of them.
     pub(super) fn look_at_rules(&mut self, place: &Place, guard: Option<&Guard>) -> Result<()> {
         self.look_at_own_rules(guard);
-        let mode = guard.map(Guard::mode).or_else(|| GitMode::of_guard(self.root)).unwrap_or_default();
+        let mode = guard.map_or_else(|| GitMode::of_guard(self.root), |guard| Ok(Some(guard.mode())))?.unwrap_or_default();
         if mode == GitMode::None {
             return Ok(());
         }
@@ -59,7 +59,7 @@ impl Patient<'_> {
 
     /// Tells of rules that cannot be read.
     pub(super) fn tell_unread_rules(&mut self, error: &Error) {
-        let mode = GitMode::of_guard(self.root).unwrap_or_default();
+        let mode = GitMode::of_guard(self.root).ok().flatten().unwrap_or_default();
         // What is a file may hold rules of the user's, and be read again some day.
         let is_none = fs::symlink_metadata(self.root.join(IGNORE_FILE)).is_ok_and(|meta| !meta.is_file());
         let mend = is_none.then(|| format!("rm -r {} && {}", self.word(IGNORE_FILE), init_as(mode)));
@@ -94,7 +94,7 @@ impl Patient<'_> {
                 (_, Some(guard)) => self.advice(FindingKind::RulesChanged, message, Some(init_as(guard.mode()))),
                 (_, None) => {
                     let message = format!("{message}, and leaves no room for what keeps `git clean` off");
-                    let mode = GitMode::of_guard(self.root).unwrap_or_default();
+                    let mode = GitMode::of_guard(self.root).ok().flatten().unwrap_or_default();
                     self.problem(FindingKind::RulesChanged, message, Some(init_as(mode)));
                 }
             }
@@ -164,7 +164,7 @@ impl Patient<'_> {
     /// Looks at what keeps `git clean` off.
     pub(super) fn look_at_guard(&mut self, guard: Option<&Guard>, differences: &[Difference]) -> Result<()> {
         let Some(guard) = guard else { return Ok(()) };
-        if let Some(place) = guard.strays_in().filter(|_| guard.mode() != GitMode::None) {
+        if let Some(place) = guard.strays_in()?.filter(|_| guard.mode() != GitMode::None) {
             let shown = quote_path(&self.name.join(place));
             let message = format!("`git add` would fail at {shown}: what keeps `git clean` off stands there, as in another mode");
             self.problem(FindingKind::MisplacedGuard, message, Some("art init".to_owned()));
@@ -174,8 +174,8 @@ impl Patient<'_> {
         // A linked worktree has its packs where the main one guards them.
         let layout = layout_of(self.root)?;
         let has_packs = || {
-            layout.bases(Path::new("packs")).filter(|base| !is_guarded(&base.join("packs"))).try_fold(false, |has, base| -> Result<bool> {
-                Ok(has || !reader::list(&Layout::of_one(base), PackClass::Data)?.is_empty())
+            layout.bases(Path::new("packs")).try_fold(false, |has, base| -> Result<bool> {
+                Ok(has || !is_guarded(&base.join("packs"))? && !reader::list(&Layout::of_one(base), PackClass::Data)?.is_empty())
             })
         };
         let is_at_stake = match guard.mode() {
@@ -183,11 +183,11 @@ impl Patient<'_> {
             GitMode::All => is_uncommitted,
             GitMode::None => true,
         };
-        if !guard.stands() {
+        if !guard.stands()? {
             if !is_at_stake {
                 return Ok(());
             }
-            let (why, mend) = match guard.repo_in_its_place() {
+            let (why, mend) = match guard.repo_in_its_place()? {
                 Some(git) => (
                     format!(": {} is a repo of its own", quote_path(&self.name.join(&git))),
                     format!("mv {} DIR && art init", self.word(&git)),

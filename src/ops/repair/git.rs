@@ -128,7 +128,7 @@ fn named(blob: &[u8], path: &[u8]) -> Option<(String, String)> {
 /// Returns where to ask from, so that git finds the repo round a store, and where the store is from there.
 fn seen_from(root: &Path) -> (PathBuf, PathBuf) {
     match (root.parent(), root.file_name()) {
-        (Some(parent), Some(name)) if is_guarded(root) => (parent.to_owned(), name.into()),
+        (Some(parent), Some(name)) if is_guarded(root).unwrap_or_default() => (parent.to_owned(), name.into()),
         _ => (root.to_owned(), ".".into()),
     }
 }

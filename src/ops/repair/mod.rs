@@ -115,7 +115,7 @@ pub struct Lost {
 /// Opens a store that is to be repaired; of one that `git clean` has left nothing of but what is guarded,
 /// makes the rest again first.
 pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
-    if !root.join(FORMAT_FILE).exists() && GitMode::of_guard(root).is_some() {
+    if !root.join(FORMAT_FILE).exists() && GitMode::of_guard(root)?.is_some() {
         init(root, &InitOptions::default(), progress)?;
         progress.warn("the store had been cleaned away: what was guarded, and all that it keeps, is in its place again");
     }

@@ -122,7 +122,7 @@ impl Repo {
             let pointed_to = if is_pointed_to(project)? { Repo::find(&root, project, plain_git)? } else { None };
             repos.extend(pointed_to.filter(|other| repos.iter().all(|repo| repo.common != other.common)));
         }
-        if has_git(&root) && !is_guarded(&root) {
+        if has_git(&root) && !is_guarded(&root)? {
             repos.extend(Repo::find(&root, &root, git)?);
         }
         Ok(repos)

@@ -114,7 +114,7 @@ impl Guard {
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
     fn make_whole(&self, local: &Path) -> Result<()> {
-        if self.stands() && self.strays_in().is_none() {
+        if self.stands()? && self.strays_in()?.is_none() {
             return Ok(());
         }
         self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;
@@ -142,7 +142,8 @@ impl Guard {
             // Git does not sync what it commits, if it is not told to.
             settle_all(&self.repo.common)?;
         }
-        let guarded = guarded.into_iter().filter(|_| self.stands());
+        let stands = self.stands()?;
+        let guarded = guarded.into_iter().filter(|_| stands);
         let done: Vec<Kept> = held.into_iter().chain(guarded).collect();
         if done.is_empty() { Ok(true) } else { self.give_up(&done, local, locks, progress) }
     }

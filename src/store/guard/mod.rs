@@ -133,8 +133,13 @@ impl GitMode {
     }
 
     /// Tells the mode by the guard: `git clean` may have left nothing else.
-    pub(crate) fn of_guard(root: &Path) -> Option<GitMode> {
-        GitMode::ALL.into_iter().find(|mode| is_guarded(&root.join(mode.place())))
+    pub(crate) fn of_guard(root: &Path) -> Result<Option<GitMode>> {
+        for mode in GitMode::ALL {
+            if is_guarded(&root.join(mode.place()))? {
+                return Ok(Some(mode));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -142,7 +147,7 @@ impl GitMode {
 /// the guard.
 pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
     match read_mode(root) {
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(GitMode::of_guard(root)),
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => GitMode::of_guard(root),
         mode => mode.map_err(|e| unread(root, e)),
     }
 }
@@ -163,15 +168,29 @@ fn unread(root: &Path, error: io::Error) -> Error {
 }
 
 /// Whether the `.git` in a folder is a guard, and no repo.
-pub(crate) fn is_guarded(dir: &Path) -> bool {
-    // `git init` would make a repo of it.
-    read(&dir.join(".git/HEAD")).is_ok_and(|head| head == GUARD_HEAD.as_bytes()) && !dir.join(".git/config").exists()
+pub(crate) fn is_guarded(dir: &Path) -> Result<bool> {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    let (head, config) = (dir.join(".git/HEAD"), dir.join(".git/config"));
+    match read(&head) {
+        // `git init` would make a repo of it.
+        Ok(bytes) => {
+            let is_repo = config.try_exists().map_err(|e| Error::io("look at", &config, e))?;
+            Ok(bytes == GUARD_HEAD.as_bytes() && !is_repo)
+        }
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput | PermissionDenied) => Ok(false),
+        Err(e) => Err(Error::io("read", &head, e)),
+    }
 }
 
 /// Whether a `.git` is a repo of its own, and neither a guard nor one that a killed try left unfinished.
-fn is_repo(dot_git: &Path) -> bool {
+fn is_repo(dot_git: &Path) -> Result<bool> {
     let begun = dot_git.is_dir() && ["HEAD", "config"].iter().all(|name| fs::symlink_metadata(dot_git.join(name)).is_err());
-    dot_git.exists() && !begun && !dot_git.parent().is_some_and(is_guarded)
+    Ok(dot_git.exists() && !begun && !dot_git.parent().map_or(Ok(false), is_guarded)?)
+}
+
+/// Returns the first folder that holds a guard.
+fn first_guarded(mut folders: impl Iterator<Item = PathBuf>) -> Result<Option<PathBuf>> {
+    folders.find_map(|folder| is_guarded(&folder).map(|is| is.then_some(folder)).transpose()).transpose()
 }
 
 impl Guard {
@@ -193,14 +212,20 @@ impl Guard {
     }
 
     /// Returns the folder in which the guard of another mode stands: where git commits it is in the way.
-    pub(crate) fn strays_in(&self) -> Option<&'static Path> {
-        self.others().map(GitMode::place).find(|place| self.layout.folders(place).any(|folder| is_guarded(&folder)))
+    pub(crate) fn strays_in(&self) -> Result<Option<&'static Path>> {
+        for place in self.others().map(GitMode::place) {
+            if first_guarded(self.layout.folders(place))?.is_some() {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the repo that is in the guard's place.
-    pub(crate) fn repo_in_its_place(&self) -> Option<PathBuf> {
+    pub(crate) fn repo_in_its_place(&self) -> Result<Option<PathBuf>> {
         let dot_git = self.place().join(".git");
-        self.layout.folders(&dot_git).any(|dir| is_repo(&dir)).then_some(dot_git.clone())
+        let is_any = self.layout.folders(&dot_git).try_fold(false, |is_any, dir| Ok::<_, Error>(is_any || is_repo(&dir)?))?;
+        Ok(is_any.then_some(dot_git))
     }
 
     fn others(&self) -> impl Iterator<Item = GitMode> {
@@ -219,8 +244,8 @@ impl Guard {
     }
 
     /// Whether all stands that this makes.
-    pub(crate) fn stands(&self) -> bool {
-        self.layout.folders(self.mode.place()).all(|folder| is_guarded(&folder))
+    pub(crate) fn stands(&self) -> Result<bool> {
+        self.layout.folders(self.mode.place()).try_fold(true, |stands, folder| Ok(stands && is_guarded(&folder)?))
     }
 
     /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
@@ -249,11 +274,12 @@ impl Guard {
         }
         self.make_in(self.layout.root(), &Disk::new(self.layout.root(), local)?)?;
         // Last: as long as one is there, a later try does all of this again.
-        while let Some(other) = self.strays_in() {
-            for dir in self.layout.folders(other).filter(|folder| is_guarded(folder)).map(|folder| folder.join(".git")) {
+        while let Some(other) = self.strays_in()? {
+            while let Some(folder) = first_guarded(self.layout.folders(other))? {
+                let dir = folder.join(".git");
                 fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
                 // One that came back would tell of another mode once `git clean` has taken the rules.
-                dir.parent().map_or(Ok(()), sync_dir)?;
+                sync_dir(&folder)?;
             }
         }
         Ok(())
@@ -264,7 +290,7 @@ impl Guard {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
         let dir = self.mode.place().join(".git");
-        if self.repo.leads_here() && !is_repo(&base.join(&dir)) {
+        if self.repo.leads_here() && !is_repo(&base.join(&dir))? {
             exclude::exclude(&self.repo, &self.excluded(), &[])?;
             disk.make_dir(&dir.join("objects"))?;
             disk.make_dir(&dir.join("refs"))?;
