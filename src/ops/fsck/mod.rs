@@ -214,7 +214,7 @@ fn check(store: &Store, context: &Context<'_>, options: &FsckOptions) -> (FsckOu
     (outcome, settled)
 }
 
-/// Lists what `art repair` puts back.
+/// Lists what is gone and `art repair` puts back, and what is left of files that are gone and is damaged.
 fn removed_files(store: &Store) -> Vec<Finding> {
     let guard = match Guard::of(store.root()) {
         Ok(None) => return Vec::new(),
