@@ -159,20 +159,27 @@ impl Guard {
     /// Gives files their places again, in the order in which files travel; those whose bytes are
     /// right. Returns how many, and how many are damaged. Where one cannot be read, none: records are not to
     /// come back without their packs.
-    pub(crate) fn put_back(&self, disk: &Disk, mut gone: Vec<Kept>) -> Result<(usize, usize)> {
-        // Another writer may have put them back, and `gc` removed them.
-        gone.retain(|kept| fs::symlink_metadata(&kept.at).map_or_else(|e| e.kind() != ErrorKind::NotFound, |_| true));
-        let whole = gone.iter().map(|kept| is_whole(&kept.at)).collect::<Result<Vec<bool>>>()?;
-        let mut is_good = whole.iter().copied();
-        gone.retain(|_| is_good.next().unwrap_or_default());
-        gone.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
+    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>) -> Result<(usize, usize)> {
+        let (mut good, mut damaged) = (Vec::new(), 0);
+        for kept in gone {
+            if fs::symlink_metadata(&kept.at).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+                // Another writer has put it back, and `gc` removed it.
+                continue;
+            }
+            if is_whole(&kept.at)? {
+                good.push(kept);
+            } else {
+                damaged += 1;
+            }
+        }
+        good.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
         let feature = Path::new("features").join(CONDEMN_FEATURE);
-        if gone.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
+        if good.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
             disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
         }
-        gone.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
+        good.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
         disk.sync_kept()?;
-        Ok((gone.len(), whole.len() - gone.len()))
+        Ok((good.len(), damaged))
     }
 
     /// Lists second names that are the last of their files, and whose bytes are damaged.
