@@ -107,10 +107,12 @@ fn begins_rules(history: &History, naming: usize) -> bool {
     history.objects[*dir].path == Path::new(".git/info") && !history.ops[..naming].iter().any(is_there)
 }
 
-/// Whether a repo is freed of rules that ignore a part of the store, and that is all.
+/// Whether a repo is freed of rules that ignore a part of the store, and that is all: a new line is of what
+/// another ignored already, as `packs/keep/` is below `packs/`.
 ///
-/// The store's own rules win over them, and take back what they ignore. Those that ignore the whole of it are
-/// another thing: of a directory that is ignored git reads no rules.
+/// The store's own rules win over them, and take back what they ignore; where those are not there, as on a
+/// branch without the store, the guard lies in what is ignored before and after. Rules that ignore the whole
+/// of the store are another thing: of a directory that is ignored git reads no rules.
 fn takes_rules_away(history: &History, naming: usize) -> bool {
     let Op::Name { dir, name, to } = &history.ops[naming] else { return false };
     if history.objects[*dir].path != Path::new(".git/info") {
@@ -124,7 +126,8 @@ fn takes_rules_away(history: &History, naming: usize) -> bool {
     });
     let (old, new) = (before.map(|old| lines(history, old)).unwrap_or_default(), lines(history, new));
     let is_of_part = |line: &String| line.strip_prefix("/.artifacts/").is_some_and(|below| !below.is_empty());
-    new.is_subset(&old) && old.difference(&new).all(is_of_part)
+    let was_ignored = |line: &String| old.contains(line) || old.iter().any(|rule| is_of_part(rule) && line.starts_with(rule));
+    new.iter().all(was_ignored) && old.difference(&new).all(is_of_part)
 }
 
 /// Returns the lines of a file that was written once.
