@@ -16,6 +16,7 @@ pub mod index;
 pub mod layout;
 pub mod lock;
 pub mod name;
+pub mod open;
 pub mod ops;
 pub mod pack;
 pub mod progress;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, lowest first; a file imports lower floors, or its own folder.
 const FLOORS: [&[&str]; 7] = [
-    &["codec", "durable", "error", "id", "layout", "lock", "name", "progress", "quote", "run_id", "span", "uri"],
+    &["codec", "durable", "error", "id", "layout", "lock", "name", "open", "progress", "quote", "run_id", "span", "uri"],
     &["format"],
     &["chunk"],
     &["pack", "refs", "index"],

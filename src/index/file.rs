@@ -27,7 +27,7 @@ use super::run::{ROW_LEN, Row};
 use crate::format::limits::PACK_LEN_MAX;
 use crate::format::pack::PackClass;
 use crate::id::{HASH_LEN, PackId};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 
 pub(super) const MAGIC: [u8; 8] = *b"\x89ARTIX1\n";
 pub(super) const FIXED_LEN: usize = 64;

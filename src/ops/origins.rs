@@ -21,7 +21,7 @@ use crate::format::path::{Bytes, EntryPath};
 use crate::format::record::Time;
 use crate::id::{FileDigest, HASH_LEN, PageId, RecordId};
 use crate::name::Name;
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::store::Store;
 use crate::store::resolve::Resolved;
 use crate::store::session::Session;

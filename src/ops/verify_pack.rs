@@ -11,8 +11,9 @@ use crate::format::limits::PACK_LEN_MAX;
 use crate::format::manifest::{Page, PageType};
 use crate::format::pack::{BlockHeader, ChunkRow, HEADER_LEN, Header, PackClass, PackError, TRAILER_LEN, Table, Trailer};
 use crate::id::{ChunkId, PackId, PageId};
+use crate::open::open_regular;
 use crate::pack::pack_path;
-use crate::pack::reader::{list, open_regular};
+use crate::pack::reader::list;
 use crate::quote::quote;
 use crate::store::Store;
 

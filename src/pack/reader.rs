@@ -6,9 +6,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, retry_on_intr};
-
 use super::pack_path;
 use crate::chunk::compress::{Codec, Decoder};
 use crate::error::{Error, Result, damaged};
@@ -17,6 +14,7 @@ use crate::format::pack::{
 };
 use crate::id::PackId;
 use crate::layout::Layout;
+use crate::open::open_regular;
 
 /// A pack that has arrived. Its file is opened when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,19 +254,6 @@ pub fn list(layout: &Layout, class: PackClass) -> Result<Vec<PackId>> {
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
-}
-
-/// Opens a file that must be a regular one: a FIFO in a pack's place must not hang its reader.
-pub fn open_regular(path: &Path) -> io::Result<File> {
-    let is_none = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match retry_on_intr(|| open(path, flags, Mode::empty())) {
-        Ok(fd) => File::from(fd),
-        // A link, and a socket or a device that nobody serves.
-        Err(Errno::LOOP | Errno::NXIO) => return Err(is_none()),
-        Err(e) => return Err(e.into()),
-    };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(is_none()) }
 }
 
 /// Lists the names in a directory; none if it is not there.

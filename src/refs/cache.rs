@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::record::Record;
 use crate::id::{FileDigest, HASH_LEN, RecordId};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 
 /// The file in local state.
 const FILE: &str = "records";

@@ -12,7 +12,7 @@ use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::record::{AliasRecord, EditRecord, Record, VersionRecord};
 use crate::id::RecordId;
 use crate::name::Name;
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 
 /// Digits of a record's hash that stand in its file name.
 pub const HASH16: usize = 16;

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode, Wait};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::progress::Progress;
 
 const NOTE: &str = "self";

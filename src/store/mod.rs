@@ -35,7 +35,7 @@ use crate::id::PackId;
 use crate::index::Index;
 use crate::layout::Layout;
 use crate::name::Name;
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::quote::{quote, quote_path};
 use crate::refs::cache::RecordCache;
 use crate::refs::condemned::Condemned;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode, Wait, try_lock};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::progress::Silent;
 use crate::quote::quote;
 use crate::refs::runs::{self, Run};

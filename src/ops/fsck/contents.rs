@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::format::manifest::{Page, PageType};
 use crate::format::pack::{BLOCK_HEADER_LEN, BlockHeader, BlockRow, ChunkRow, PackClass};
 use crate::id::{ChunkId, PageId};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::quote::quote;
 use crate::store::census::{Census, Place};
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::store::git::around::Around;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;

@@ -15,7 +15,7 @@ use crate::codec;
 use crate::durable::Disk;
 use crate::error::Result;
 use crate::id::{FileDigest, HASH_LEN, PackId, PageId};
-use crate::pack::reader::open_regular;
+use crate::open::open_regular;
 use crate::refs::history::Version;
 use crate::store::Store;
 use crate::store::files::{self, FileClass};
