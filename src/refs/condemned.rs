@@ -17,6 +17,7 @@ pub const CONDEMN_DIR: &str = "gc";
 #[derive(Clone, Debug, Default)]
 pub struct Condemned {
     by_pack: BTreeMap<PathBuf, Condemnation>,
+    records: Vec<RecordId>,
     damaged: Vec<(PathBuf, String)>,
 }
 
@@ -56,6 +57,7 @@ impl Condemned {
             }
         }
         condemned.add(&records);
+        condemned.records = records.into_iter().map(|(id, _)| id).collect();
         condemned.damaged.sort();
         Ok(condemned)
     }
@@ -107,6 +109,11 @@ impl Condemned {
     /// Yields the condemned packs, whether they are still here or not, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Condemnation)> {
         self.by_pack.iter().map(|(path, condemnation)| (path.as_path(), condemnation))
+    }
+
+    /// Returns the records that were read.
+    pub fn records(&self) -> &[RecordId] {
+        &self.records
     }
 
     /// Returns records that cannot be read, and why.

@@ -57,7 +57,11 @@ impl Repair<'_> {
     pub(super) fn finish(&mut self) -> Result<()> {
         if self.outcome.dry_run {
             let paths = self.needs.damaged.iter().map(|damaged| &damaged.path).filter(|path| !self.outcome.kept.contains(path));
-            self.outcome.quarantined = paths.map(|path| Quarantined { path: path.clone(), to: Path::new(QUARANTINE).join(path) }).collect();
+            // A pack of which the class cannot be told stands there as either.
+            let mut paths: Vec<&PathBuf> = paths.collect();
+            paths.dedup();
+            self.outcome.quarantined =
+                paths.into_iter().map(|path| Quarantined { path: path.clone(), to: Path::new(QUARANTINE).join(path) }).collect();
             return Ok(());
         }
         self.publish()?;

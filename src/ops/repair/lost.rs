@@ -49,6 +49,7 @@ fn about(path: &Path) -> String {
         ["refs", artifact, "edits", name] => {
             format!("edit {} of artifact {artifact} (a deletion, an undeletion, a tag, ...)", number(name))
         }
+        ["packs", "keep", name] => format!("what was kept of {name} from `git clean`"),
         _ => "a record of which packs are condemned".to_owned(),
     }
 }

@@ -80,6 +80,7 @@ impl Needs {
             here.extend(records.aliases.iter().map(|(id, _)| id.short(HASH16)));
             here.extend(records.edits.iter().map(|(id, _)| id.short(HASH16)));
         }
+        here.extend(self.condemned.records().iter().map(|id| id.short(HASH16)));
         here.extend(self.runs.runs.iter().flat_map(|run| &run.records).map(|id| id.short(HASH16)));
         here
     }
