@@ -119,6 +119,12 @@ impl Error {
         self.kind
     }
 
+    /// Whether access to a file was denied.
+    pub(crate) fn is_denied(&self) -> bool {
+        let io = self.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
+        io.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Returns the hint, if there is one.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -19,7 +19,12 @@ use crate::progress::Progress;
 ///
 /// Cost: a few looks at the directories above it, where no repo with linked worktrees is round it.
 pub(crate) fn layout_of(root: &Path) -> Result<Layout> {
-    let Some(repo) = linked(Around::find(root)?) else { return Ok(Layout::of_one(root)) };
+    let around = match Around::find(root) {
+        // Who may not see what git knows may still read what lies here; writers are told when they look for the guard.
+        Err(error) if error.is_denied() => None,
+        around => around?,
+    };
+    let Some(repo) = linked(around) else { return Ok(Layout::of_one(root)) };
     guard::mode_of(root)?.map_or_else(|| Ok(Layout::of_one(root)), |mode| layout_in(root, &repo, mode))
 }
 

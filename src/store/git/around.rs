@@ -45,9 +45,7 @@ impl Around {
         for top in real.ancestors() {
             let dot_git = top.join(".git");
             // Another's repo that we may not look into is none of ours.
-            let Some(meta) =
-                found(fs::metadata(&dot_git)).or_else(|e| if_denied(e, None)).map_err(|e| Error::io("look at", &dot_git, e))?
-            else {
+            let Some(meta) = found(fs::metadata(&dot_git)).or_else(none_if_denied).map_err(|e| Error::io("look at", &dot_git, e))? else {
                 continue;
             };
             let store = real.strip_prefix(top).unwrap_or(Path::new("")).join(below);
@@ -148,7 +146,7 @@ fn text_of(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn real(path: &Path) -> Result<Option<PathBuf>> {
-    found(fs::canonicalize(path)).or_else(|e| if_denied(e, None)).map_err(|e| Error::io("find", path, e))
+    found(fs::canonicalize(path)).or_else(none_if_denied).map_err(|e| Error::io("find", path, e))
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
@@ -159,8 +157,8 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn if_denied<T>(error: io::Error, value: T) -> io::Result<T> {
-    if error.kind() == io::ErrorKind::PermissionDenied { Ok(value) } else { Err(error) }
+fn none_if_denied<T>(error: io::Error) -> io::Result<Option<T>> {
+    if error.kind() == io::ErrorKind::PermissionDenied { Ok(None) } else { Err(error) }
 }
 
 #[cfg(test)]
