@@ -9,6 +9,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::confirmed::Look;
 use super::{CopyBy, Disk, FillError, is_one_file, sync_dir, sync_file};
 use crate::error::{Error, Result};
+use crate::open::open_regular;
 
 /// Longest file that gets a second name by copying, in bytes: more than any file of a store has.
 const COPY_LEN_MAX: u64 = 1 << 30;
@@ -80,7 +81,7 @@ impl Disk {
         let Some(keep) = &self.keep else { return Ok(()) };
         let Some(to) = keep.name(self.layout.root(), relative) else { return Ok(()) };
         let from = self.layout.path(relative);
-        if let Ok(there) = fs::symlink_metadata(&to) {
+        if let Some(there) = look_at(&to)? {
             let file = fs::symlink_metadata(&from).map_err(|e| Error::io("look at", &from, e))?;
             if is_one_file((there, file)) {
                 // By a try that may have been killed before it was on disk.
@@ -89,7 +90,7 @@ impl Disk {
             }
             // Of a file that was damaged, or that git has written again; what is not what its name says, and was
             // not checked, does not replace what may be the last good one.
-            if !is_as_named(&from).map_err(|e| Error::io("read", &from, e))? {
+            if !is_good(&from)? {
                 return Ok(());
             }
             self.link_over(&from, &to)?;
@@ -178,31 +179,39 @@ impl Disk {
     /// Takes the second name from a file that is moved aside, if it is one of this very file, or damaged: that of
     /// another may be the last good one of its name.
     pub(super) fn forget_own(&self, relative: &Path) -> Result<()> {
-        let to = self.keep.as_ref().zip(relative.file_name()).map(|(keep, name)| keep.dir.join(name));
-        let Some((to, meta)) = to.and_then(|to| fs::symlink_metadata(&to).ok().map(|meta| (to, meta))) else { return Ok(()) };
-        let is_own = fs::symlink_metadata(self.layout.path(relative)).is_ok_and(|file| is_one_file((meta, file)));
-        let is_good = || is_as_named(&to).map_err(|e| Error::io("read", &to, e));
-        if is_own || !is_good()? { self.forget_kept([relative].into_iter()) } else { Ok(()) }
+        let Some((keep, name)) = self.keep.as_ref().zip(relative.file_name()) else { return Ok(()) };
+        let to = keep.dir.join(name);
+        let Some(meta) = look_at(&to)? else { return Ok(()) };
+        let is_own = look_at(&self.layout.path(relative))?.is_some_and(|file| is_one_file((meta, file)));
+        if is_own || !is_good(&to)? { self.forget_kept([relative].into_iter()) } else { Ok(()) }
     }
 
     /// Gives a file that is gone its first name again; the caller has checked its bytes, and syncs
-    /// second names in the end.
+    /// second names in the end. It does not count as confirmed: nobody may have looked at what a pack of
+    /// another store says that it holds.
     pub fn put_back(&self, kept: &Path, relative: &Path) -> Result<()> {
         let path = self.layout.path(relative);
         self.make_parents(relative)?;
         if fs::symlink_metadata(&path).is_err() {
             self.link_or_copy(kept, &path)?;
         }
+        sync_file(&path)?;
         self.sync_parent(&path)?;
         // By a try that may have been killed before it was on disk.
         self.unsynced().is_any = true;
-        self.confirm(relative)
+        Ok(())
     }
 
-    /// Takes the second name from a file that is safe without it. Nobody else may be writing: the
-    /// file looks different afterwards.
+    /// Takes the second name from a file that is safe without it, unless something damaged is in its place.
+    /// Nobody else may be writing: the file looks different afterwards.
     pub fn drop_kept(&self, kept: &Path, relative: &Path) -> Result<()> {
         let path = self.layout.path(relative);
+        if let Some((there, meta)) = look_at(&path)?.zip(look_at(kept)?)
+            && !is_one_file((there, meta))
+            && !is_good(&path)?
+        {
+            return Ok(());
+        }
         let before = Look::at(&path).ok().filter(|_| self.is_confirmed(relative));
         remove_kept(kept)?;
         match before.zip(Look::at(&path).ok()) {
@@ -260,6 +269,15 @@ impl Disk {
     }
 }
 
+/// Looks at a file or link; none if nothing is there.
+fn look_at(path: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(Error::io("look at", path, e)),
+    }
+}
+
 /// Removes a second name; says whether there was one.
 fn remove_kept(at: &Path) -> Result<bool> {
     match fs::remove_file(at) {
@@ -269,10 +287,18 @@ fn remove_kept(at: &Path) -> Result<bool> {
     }
 }
 
-/// Whether the hash of a file begins as its name, or the last part of it, says.
+/// Whether there is a file whose bytes are as its name says.
+fn is_good(path: &Path) -> Result<bool> {
+    match is_as_named(path) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(false),
+        is_good => is_good.map_err(|e| Error::io("read", path, e)),
+    }
+}
+
+/// Whether the hash of a regular file begins as its name, or the last part of it, says.
 pub(crate) fn is_as_named(path: &Path) -> io::Result<bool> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(path)?)?;
+    hasher.update_reader(open_regular(path)?)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hash = name.rsplit('.').next().unwrap_or_default();
     Ok(!hash.is_empty() && hasher.finalize().to_hex().starts_with(hash))
@@ -325,7 +351,7 @@ mod tests {
         fs::remove_dir_all(dir.path().join("refs")).unwrap();
         disk.put_back(&dir.path().join("kept/r"), Path::new("refs/r")).unwrap();
         assert_eq!(fs::read(dir.path().join("refs/r")).unwrap(), b"record");
-        assert!(disk.is_confirmed(Path::new("refs/r")));
+        assert!(!disk.is_confirmed(Path::new("refs/r")), "nobody has adopted it");
         disk.remove(&[PathBuf::from("refs/r")]).unwrap();
         assert!(!dir.path().join("kept/r").exists());
     }

@@ -69,7 +69,12 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     fs::create_dir_all(root).map_err(|e| cannot_create(root, root, e))?;
     let local = local::find_or_create(root, progress)?;
     let alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-    let created = fs::symlink_metadata(root.join(FORMAT_FILE)).is_err();
+    let format = root.join(FORMAT_FILE);
+    let created = match fs::symlink_metadata(&format) {
+        Ok(_) => false,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => true,
+        Err(e) => return Err(Error::io("look at", &format, e)),
+    };
     if !created {
         // Of another format or damaged: it says so, and nothing is written.
         Store::open(root)?;
@@ -118,7 +123,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
             guard.exclude()?;
         }
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone)?;
+        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress)?;
     }
     let git = guard.map(|guard| guard.mode());
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })

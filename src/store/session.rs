@@ -105,22 +105,14 @@ impl<'a> Session<'a> {
     /// Puts back what somebody has removed whom nobody asked. What keeps the guard from standing keeps
     /// nobody from working.
     fn put_back(&self, guard: &Guard, tended: Tended) -> Result<()> {
-        let progress = self.context.progress;
         if let Some(error) = tended.trouble {
-            progress.warn(&format!("cannot guard the store against `git clean`: {error}"));
+            self.context.progress.warn(&format!("cannot guard the store against `git clean`: {error}"));
         }
         if tended.gone.is_empty() {
             return Ok(());
         }
         let numbers = self.lock_numbers()?;
-        let (count, damaged) = guard.put_back(&self.disk, tended.gone)?;
-        if count > 0 {
-            progress.warn(&format!("put back {count} files that were stored and gone, as after `git clean`"));
-        }
-        if damaged > 0 {
-            let why = "what is left of them is damaged: see `art repair`";
-            progress.warn(&format!("cannot put back {damaged} files that were stored and gone, for {why}"));
-        }
+        guard.put_back(&self.disk, tended.gone, self.context.progress)?;
         *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
         drop(numbers);
         self.list_packs_again()?;

@@ -13,6 +13,7 @@ mod attributes;
 mod branches;
 mod clean;
 mod kept;
+mod outlive;
 mod split_clone;
 mod trees;
 mod worktrees;

@@ -241,7 +241,7 @@ fn nothing_is_stored_where_it_cannot_be_told_what_the_worktree_shares() {
         main.join(".artifacts/.gitignore"),
     ];
     for (calls, path) in read.map(|path| (OPENING, path)).into_iter().chain(looked_at) {
-        let ran = with_failing(&linked.repo, &linked.dir, calls, &path, &["put", "data", "more"]);
+        let ran = with_failing(&linked.repo, &linked.dir, calls, 1, &path, &["put", "data", "more"]);
         let is_told = ran.stderr.contains("cannot read") || ran.stderr.contains("cannot look at");
         assert!(ran.code == Some(1) && is_told, "{calls} of {path:?}: {:?} {}", ran.code, ran.stderr);
         assert_eq!(packs(&linked.store(), "packs").len(), 0, "{path:?}");

@@ -221,7 +221,7 @@ fn removed_files(store: &Store) -> Vec<Finding> {
         Ok(Some(guard)) => guard,
         Err(error) => return vec![Finding::unreadable(IGNORE_FILE, &error)],
     };
-    let (gone, damaged) = match guard.gone().and_then(|gone| Ok((gone, guard.damaged()?))) {
+    let (gone, damaged) = match guard.missing() {
         Ok(found) => found,
         Err(error) => return vec![Finding::unreadable(KEEP_DIR, &error)],
     };

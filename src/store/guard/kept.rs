@@ -61,11 +61,12 @@ pub(crate) struct DamagedKept {
     pub(crate) class: Option<PackClass>,
 }
 
-/// What git has of some files.
-struct Held {
-    found: HashSet<PathBuf>,
-    /// Whether older commits could be asked as well.
-    history: Result<()>,
+/// The second names, sorted by whether the file is in its place.
+struct Sorted {
+    here: Vec<Kept>,
+    gone: Vec<Kept>,
+    /// Those that are named as a pack or a record, alone, and no such thing by what they begin with.
+    unknown: Vec<PathBuf>,
 }
 
 impl Guard {
@@ -83,39 +84,36 @@ impl Guard {
         let stamp = held::stamp(&self.repo.git_dir).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
         let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
-        let (here, gone) = self.look(&read_names(&self.keep().dir)?, is_news)?;
+        let Sorted { here, gone, .. } = self.sort(is_news)?;
         let keep = self.keep();
         // Those of another mode's time, of what is guarded now.
         let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
-        let held = match self.held(&here, &gone) {
-            Ok(held) => held,
-            Err(error) if gone.is_empty() => Held { found: HashSet::new(), history: Err(error) },
+        let (held, asked) = match self.held(&here, &gone) {
+            Ok(held) => (held, Ok(())),
+            Err(error) if gone.is_empty() => (HashSet::new(), Err(error)),
+            // Another branch may have them, and git would not switch to it over files that it does not know.
             Err(error) => return Err(error.within("cannot tell which files that are gone from the store git has")),
         };
-        let is_held = |kept: &Kept| held.found.contains(kept.path.as_path());
-        let (gone_and_held, mut gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
-        if held.history.is_err() {
-            // Another branch may have them, and git would not switch to it over files that it does not know.
-            gone.clear();
-        }
+        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
+        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
         let here = here.into_iter().filter(is_held).collect();
         let guarded = if made.is_ok() { guarded } else { Vec::new() };
         let spared = self.spare(here, gone_and_held, guarded, local, locks, progress);
         // What is put back may be of what is guarded now.
-        if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &held.history, &stamp, &spared)
+        if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
             && is_news
             && gone.is_empty()
         {
             // A note that is lost costs a question.
             let _ = fs::write(&note, stamp);
         }
-        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(held.history).and(spared.map(drop)).err() })
+        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
     fn make_whole(&self, local: &Path) -> Result<()> {
-        if self.stands()? && self.strays_in()?.is_none() {
+        if self.has_rules && self.stands()? && self.strays_in()?.is_none() {
             return Ok(());
         }
         self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;
@@ -135,7 +133,7 @@ impl Guard {
     ) -> Result<bool> {
         let mut held = here;
         // Those that are alone take room of their own.
-        if held.len() < GIVEN_UP_MIN && gone.is_empty() && !held.iter().any(|kept| is_alone(&kept.at).unwrap_or(true)) {
+        if held.len() < GIVEN_UP_MIN && gone.is_empty() && !held.iter().any(|kept| links(&kept.at).is_ok_and(|links| links == Some(1))) {
             held.clear();
         }
         held.extend(gone);
@@ -151,16 +149,34 @@ impl Guard {
 
     /// Lists what is gone from its place and in no commit, without changing anything.
     pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
-        let (_, gone) = self.look(&read_names(&self.layout.folder(KEEP_DIR.as_ref()))?, false)?;
+        let gone = self.sort(true)?.gone;
+        self.not_held(gone)
+    }
+
+    /// Lists the same, and which second names are the last of their files, and damaged: those of what is gone
+    /// from its place, and those of which that cannot be told.
+    pub(crate) fn missing(&self) -> Result<(Vec<Kept>, Vec<DamagedKept>)> {
+        let Sorted { gone, unknown, .. } = self.sort(true)?;
+        let gone = self.not_held(gone)?;
+        let classes = gone.iter().map(|kept| (&kept.at, kept.path.class().pack())).chain(unknown.iter().map(|at| (at, None)));
+        let mut damaged = Vec::new();
+        for (at, class) in classes {
+            if !is_whole(at)? {
+                damaged.push(DamagedKept { name: name_of(at).to_owned(), class });
+            }
+        }
+        Ok((gone, damaged))
+    }
+
+    fn not_held(&self, gone: Vec<Kept>) -> Result<Vec<Kept>> {
         let held = self.held(&[], &gone)?;
-        held.history?;
-        Ok(gone.into_iter().filter(|kept| !held.found.contains(kept.path.as_path())).collect())
+        Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
     }
 
     /// Gives files their places again, in the order in which files travel; those whose bytes are
-    /// right. Returns how many, and how many are damaged. Where one cannot be read, none: records are not to
+    /// right; tells how many, and how many are damaged. Where one cannot be read, none: records are not to
     /// come back without their packs.
-    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>) -> Result<(usize, usize)> {
+    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>, progress: &dyn Progress) -> Result<()> {
         let (mut good, mut damaged) = (Vec::new(), 0);
         for kept in gone {
             if fs::symlink_metadata(&kept.at).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
@@ -180,27 +196,14 @@ impl Guard {
         }
         good.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
         disk.sync_kept()?;
-        Ok((good.len(), damaged))
-    }
-
-    /// Lists second names that are the last of their files, and whose bytes are damaged.
-    pub(crate) fn damaged(&self) -> Result<Vec<DamagedKept>> {
-        let dir = self.layout.folder(KEEP_DIR.as_ref());
-        let stores = LazyCell::new(|| self.repo.stores());
-        let mut damaged = Vec::new();
-        for name in read_names(&dir)?.into_iter().filter(|name| is_name(name)) {
-            let at = dir.join(&name);
-            if !is_alone(&at)? {
-                continue;
-            }
-            let kept = kept(at.clone())?;
-            // Where there are no links each is alone: what is in its place is checked there.
-            let is_here = kept.as_ref().is_some_and(|kept| is_in(&stores, &kept.path));
-            if !is_here && !is_whole(&at)? {
-                damaged.push(DamagedKept { name, class: kept.and_then(|kept| kept.path.class().pack()) });
-            }
+        if !good.is_empty() {
+            progress.warn(&format!("put back {} files that were stored and gone, as after `git clean`", good.len()));
         }
-        Ok(damaged)
+        if damaged > 0 {
+            let why = "what is left of them is damaged: see `art repair`";
+            progress.warn(&format!("cannot put back {damaged} files that were stored and gone, for {why}"));
+        }
+        Ok(())
     }
 
     /// Gives second names to all that has none: of a store that is older than its guard, or of a file whose
@@ -213,46 +216,44 @@ impl Guard {
         disk.keep_all(paths)
     }
 
-    /// Sorts second names by whether the file is in its place; those that are, only on demand, for
-    /// it costs a look into each.
-    fn look(&self, names: &[String], all: bool) -> Result<(Vec<Kept>, Vec<Kept>)> {
-        let (mut here, mut gone) = (Vec::new(), Vec::new());
+    /// Sorts the second names; on demand all, which costs a look into each, and else those that are not linked
+    /// once to what is most likely the file in its place.
+    fn sort(&self, all: bool) -> Result<Sorted> {
+        let mut sorted = Sorted { here: Vec::new(), gone: Vec::new(), unknown: Vec::new() };
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
         let stores = LazyCell::new(|| self.repo.stores());
-        for name in names {
-            let at = dir.join(name);
-            // A file with another name is not gone.
-            if !all && !is_alone(&at)? {
+        for name in read_names(&dir)? {
+            let at = dir.join(&name);
+            let Some(links) = links(&at)? else { continue };
+            if !all && links == 2 {
                 continue;
             }
-            let Some(kept) = kept(at)? else { continue };
-            let is_here = is_in(&stores, &kept.path);
-            if !is_here {
-                gone.push(kept);
-            } else if all {
-                here.push(kept);
+            match kept(&at)? {
+                Some(kept) if !is_in(&stores, &kept.path) => sorted.gone.push(kept),
+                Some(kept) if all => sorted.here.push(kept),
+                // What is in its place under another name is checked there.
+                None if links == 1 && is_name(&name) => sorted.unknown.push(at),
+                _ => {}
             }
         }
-        Ok((here, gone))
+        Ok(sorted)
     }
 
-    /// Asks git which of some files the commit at `HEAD` holds.
+    /// Asks git which of some files the commit at `HEAD` holds as they are in their places.
     pub(crate) fn committed(&self, paths: &[&Path]) -> Result<HashSet<PathBuf>> {
-        held::in_head(&self.repo.top, &self.repo.store, paths)
+        held::in_head(&self.repo.top, &self.repo.store, &with_lengths(paths.iter().map(|&path| (path, self.layout.path(path))))?)
     }
 
     /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
-    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<Held> {
-        if here.is_empty() && gone.is_empty() {
-            return Ok(Held { found: HashSet::new(), history: Ok(()) });
-        }
-        let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
-        let mut found = self.committed(&paths)?;
-        let rest: Vec<&Path> = gone.iter().map(|kept| kept.path.as_path()).filter(|path| !found.contains(*path)).collect();
-        let history = if rest.is_empty() { Ok(HashSet::new()) } else { held::in_history(&self.repo.top, &self.repo.store, &rest) };
-        let history = history.map(|more| found.extend(more));
-        Ok(Held { found, history })
+    fn held<'k>(&self, here: &'k [Kept], gone: &'k [Kept]) -> Result<HashSet<PathBuf>> {
+        let (top, store) = (&self.repo.top, &self.repo.store);
+        let with_place = |kept: &'k Kept| (kept.path.as_path(), kept.at.clone());
+        let (here, mut gone) = (with_lengths(here.iter().map(with_place))?, with_lengths(gone.iter().map(with_place))?);
+        let mut held = held::in_head(top, store, &[&here[..], &gone].concat())?;
+        gone.retain(|(path, _)| !held.contains(*path));
+        held.extend(held::in_history(top, store, &gone)?);
+        Ok(held)
     }
 
     /// Takes second names away, alone: a writer that relies on a file must not see it change. Not
@@ -263,6 +264,16 @@ impl Guard {
         done.iter().try_for_each(|kept| disk.drop_kept(&kept.at, kept.path.as_path()))?;
         Ok(true)
     }
+}
+
+/// Puts the length of a file beside each path; what has gone meanwhile is no longer asked for.
+fn with_lengths<'p>(files: impl Iterator<Item = (&'p Path, PathBuf)>) -> Result<Vec<held::Sized<'p>>> {
+    let length = |(path, at): (&'p Path, PathBuf)| match fs::metadata(&at) {
+        Ok(meta) => Ok(Some((path, meta.len()))),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io("look at", &at, e)),
+    };
+    files.filter_map(|file| length(file).transpose()).collect()
 }
 
 /// Whether the bytes of a second name are what it says; one that somebody has removed meanwhile is not damaged.
@@ -285,16 +296,21 @@ fn is_in(stores: &[PathBuf], path: &StorePath) -> bool {
 }
 
 /// Tells a file's place by what is in it; none if it is none of a store.
-fn kept(at: PathBuf) -> Result<Option<Kept>> {
-    let Some(name) = at.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { return Ok(None) };
+fn kept(at: &Path) -> Result<Option<Kept>> {
+    let name = name_of(at);
     let id = name.parse::<PackId>().ok();
     let len = if id.is_some() { HEADER_LEN as u64 } else { RECORD_LEN_MAX as u64 + 1 };
-    let Some(bytes) = read_start(&at, len)? else { return Ok(None) };
+    let Some(bytes) = read_start(at, len)? else { return Ok(None) };
     let path = match id {
         Some(id) => Header::decode(&bytes).ok().map(|header| StorePath::of_pack(header.class, id)),
         None => Record::decode(&bytes).ok().map(|record| StorePath::of_record(&record, RecordId::of(&bytes))),
     };
-    Ok(path.filter(|path| path.name() == name).map(|path| Kept { path, at }))
+    Ok(path.filter(|path| path.name() == name).map(|path| Kept { path, at: at.to_owned() }))
+}
+
+/// Returns the last part of a path; empty where it is no text.
+fn name_of(at: &Path) -> &str {
+    at.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// Reads what a file begins with; none if there is no regular file. One that cannot be read may be the only
@@ -308,11 +324,12 @@ fn read_start(at: &Path, len: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Whether a second name is the only one of its file, or a copy.
-fn is_alone(at: &Path) -> Result<bool> {
+/// Returns how many names a file has: one that has no other is the last of its file, or a copy. None if there is
+/// no regular file.
+fn links(at: &Path) -> Result<Option<u64>> {
     match fs::symlink_metadata(at) {
-        Ok(meta) => Ok(meta.is_file() && meta.nlink() == 1),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(meta) => Ok(meta.is_file().then(|| meta.nlink())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io("look at", at, e)),
     }
 }

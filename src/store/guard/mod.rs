@@ -87,6 +87,8 @@ const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
 pub(crate) struct Guard {
     layout: Layout,
     mode: GitMode,
+    /// Whether its `.gitignore` is there: `git clean` may have left but the guard.
+    has_rules: bool,
     repo: Around,
 }
 
@@ -117,7 +119,7 @@ impl GitMode {
         let has = |rule: &str| text.lines().any(|line| line.trim_end() == rule);
         match () {
             () if has("!*") && has("/packs/") => Some(GitMode::Split),
-            () if has("!*") && has("/packs/keep/") => Some(GitMode::All),
+            () if has("!*") && has("/packs/keep/") || text == RULES_ALL_BEFORE => Some(GitMode::All),
             () if has("*") && !has("!*") => Some(GitMode::None),
             () => None,
         }
@@ -143,24 +145,24 @@ impl GitMode {
     }
 }
 
-/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; where it is no file, by
-/// the guard.
+/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; where it is no file, or
+/// gone, by the guard.
 pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
-    match read_mode(root) {
+    match read_rules(root) {
+        Ok(Some(rules)) => Ok(GitMode::of_rules(&rules)),
+        Ok(None) => GitMode::of_guard(root),
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => GitMode::of_guard(root),
-        mode => mode.map_err(|e| unread(root, e)),
+        Err(e) => Err(unread(root, e)),
     }
 }
 
-/// The same, with an error where it is no file: taken for absent, nothing would be guarded.
-fn read_mode(root: &Path) -> io::Result<Option<GitMode>> {
-    let rules = match read(&root.join(IGNORE_FILE)) {
-        Ok(rules) => rules,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-        Err(e) => return Err(e),
-    };
-    let rules = String::from_utf8_lossy(&rules);
-    Ok(if rules == RULES_ALL_BEFORE { Some(GitMode::All) } else { GitMode::of_rules(&rules) })
+/// Reads a store's `.gitignore`; none if it is not there.
+fn read_rules(root: &Path) -> io::Result<Option<String>> {
+    match read(&root.join(IGNORE_FILE)) {
+        Ok(rules) => Ok(Some(String::from_utf8_lossy(&rules).into_owned())),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 fn unread(root: &Path, error: io::Error) -> Error {
@@ -194,11 +196,18 @@ fn first_guarded(mut folders: impl Iterator<Item = PathBuf>) -> Result<Option<Pa
 }
 
 impl Guard {
-    /// Looks at a store; none where no git repo is round it, or its `.gitignore` leaves no room.
+    /// Looks at a store; none where no git repo is round it, its `.gitignore` leaves no room, or neither that nor a
+    /// guard is there.
+    ///
+    /// # Errors
+    ///
+    /// If `.gitignore` cannot be read, or is no file: nothing would be guarded.
     pub(crate) fn of(root: &Path) -> Result<Option<Guard>> {
         let Some(repo) = Around::find(root)? else { return Ok(None) };
-        let Some(mode) = read_mode(root).map_err(|e| unread(root, e))? else { return Ok(None) };
-        Ok(Some(Guard { layout: layout_in(root, &repo, mode)?, mode, repo }))
+        let rules = read_rules(root).map_err(|e| unread(root, e))?;
+        let mode = rules.as_deref().map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))?;
+        let Some(mode) = mode else { return Ok(None) };
+        Ok(Some(Guard { layout: layout_in(root, &repo, mode)?, mode, has_rules: rules.is_some(), repo }))
     }
 
     /// Returns what git commits.
@@ -272,7 +281,11 @@ impl Guard {
             disk.sync_above(&base)?;
             self.make_in(shared, &disk)?;
         }
-        self.make_in(self.layout.root(), &Disk::new(self.layout.root(), local)?)?;
+        let disk = Disk::new(self.layout.root(), local)?;
+        if !self.has_rules {
+            write(&disk, Path::new(IGNORE_FILE), self.mode.rules())?;
+        }
+        self.make_in(self.layout.root(), &disk)?;
         // Last: as long as one is there, a later try does all of this again.
         while let Some(other) = self.strays_in()? {
             while let Some(folder) = first_guarded(self.layout.folders(other))? {
@@ -326,6 +339,6 @@ mod tests {
             assert_eq!(GitMode::of_rules(mode.rules()), Some(mode));
         }
         assert_eq!(GitMode::of_rules("/local/\n"), None);
-        assert_eq!(GitMode::of_rules(RULES_ALL_BEFORE), None);
+        assert_eq!(GitMode::of_rules(RULES_ALL_BEFORE), Some(GitMode::All));
     }
 }

@@ -1,0 +1,146 @@
+//! Second names outlive what happens to the rest of the store, to its `.gitignore`, and to git.
+
+use std::fs;
+use std::path::Path;
+
+use crate::repo::{Repo, kept, packs, put_kept_in};
+use crate::support::{files, has_strace, run};
+
+/// How many versions of `data` there are.
+fn versions(repo: &Repo) -> usize {
+    repo.project.art(["ls", "data", "--json"]).ok().json().as_array().unwrap().len()
+}
+
+/// Writes a file anew, as git and other tools do it.
+fn write_anew(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Writes it anew without its last byte.
+fn tear(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    write_anew(path, &bytes[..bytes.len() - 1]);
+}
+
+#[test]
+fn a_clean_that_takes_the_rules_of_the_store_loses_nothing() {
+    for mode in ["--git=split", "--git=all", "--git=none"] {
+        let repo = Repo::new(&[mode]);
+        let store = repo.project.store();
+        repo.put_kept(1);
+        repo.git(["rm", "--quiet", "--cached", "--ignore-unmatch", ".artifacts/.gitignore"]);
+        repo.git(["commit", "--quiet", "--allow-empty", "-m", "without rules"]);
+        let rules = fs::read(store.join(".gitignore")).unwrap();
+        repo.git(["clean", "--quiet", "-fd"]);
+        // What git does not commit it does not clean.
+        let _ = fs::remove_file(store.join(".gitignore"));
+        repo.put_kept(2);
+        assert_eq!((versions(&repo), fs::read(store.join(".gitignore")).unwrap() == rules), (2, true), "{mode}");
+        repo.git(["clean", "--quiet", "-fdx"]);
+        repo.project.art(["repair"]).ok();
+        repo.project.art(["fsck", "--deep"]).ok();
+        assert_eq!(versions(&repo), 2, "{mode}");
+    }
+}
+
+#[test]
+fn what_is_committed_torn_keeps_its_second_name() {
+    let repo = Repo::new(&[]);
+    let store = repo.project.store();
+    repo.put_kept(1);
+    files(&store.join("refs")).iter().chain(&files(&store.join("meta"))).for_each(|path| tear(path));
+    repo.commit("torn");
+    repo.put_kept(2);
+    assert_eq!(kept(&store).len(), 4, "{:?}", kept(&store));
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(versions(&repo), 2);
+    // So do those of which the commit has the torn file, and the working tree none.
+    let (records, pages) = (files(&store.join("refs/data/versions")), files(&store.join("meta")));
+    records.iter().chain(&pages).for_each(|path| tear(path));
+    repo.commit("torn again");
+    records.iter().chain(&pages).for_each(|path| fs::remove_file(path).unwrap());
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["fsck", "--deep"]).ok();
+    assert_eq!(versions(&repo), 2);
+}
+
+#[test]
+fn what_is_torn_in_its_place_keeps_the_second_name_of_another_modes_time() {
+    let repo = Repo::new(&["--git=all"]);
+    let store = repo.project.store();
+    repo.put_kept(1);
+    packs(&store, "packs").iter().for_each(|path| tear(&store.join(path)));
+    repo.project.art(["init", "--git=split"]).ok();
+    repo.project.art(["repair"]).ok();
+    repo.project.art(["get", "data:v0", "out"]).ok();
+}
+
+#[test]
+fn no_number_is_given_twice_where_git_fails() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.git(["clean", "--quiet", "-fdx"]);
+    repo.project.write("more", "more");
+    let head = repo.project.root().join(".git/HEAD");
+    let good = fs::read(&head).unwrap();
+    fs::write(&head, "neither a commit nor a branch\n").unwrap();
+    for command in [&["put", "data", "more"][..], &["repair"], &["init"]] {
+        let ran = repo.project.art(command);
+        assert_ne!(ran.code, Some(0), "{command:?}");
+        assert!(ran.stderr.contains("git fails: ") && ran.stderr.contains("`git status`"), "{command:?}: {}", ran.stderr);
+    }
+    fs::write(&head, good).unwrap();
+    repo.project.art(["put", "data", "more"]).ok();
+    assert_eq!(versions(&repo), 2);
+}
+
+#[test]
+fn what_is_gone_is_seen_though_its_second_name_has_links_elsewhere() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let snapshot = repo.project.outside().join("snapshot");
+    run(&mut repo.project.program("cp", ["-al".as_ref(), repo.project.root().as_os_str(), snapshot.as_os_str()])).ok();
+    repo.git(["clean", "--quiet", "-fd"]);
+    assert!(repo.project.art(["fsck"]).fails(5).is_empty());
+    repo.put_kept(2);
+    assert_eq!(versions(&repo), 2);
+}
+
+#[test]
+fn a_pipe_among_second_names_keeps_nobody_waiting() {
+    let repo = Repo::new(&[]);
+    let store = repo.project.store();
+    repo.put_kept(1);
+    let pages = store.join(packs(&store, "meta").first().unwrap());
+    let second = store.join("packs/keep").join(pages.file_name().unwrap());
+    fs::remove_file(&second).unwrap();
+    run(&mut repo.project.program("mkfifo", [&second])).ok();
+    write_anew(&pages, b"damaged");
+    run(&mut repo.project.program("touch", ["-d".as_ref(), "2 hours ago".as_ref(), pages.as_os_str()])).ok();
+    repo.put_kept(1);
+    assert!(!pages.exists() || fs::read(&pages).unwrap() != b"damaged");
+    repo.project.art(["fsck", "--deep"]).ok();
+}
+
+#[test]
+fn who_may_not_read_the_files_of_git_can_read_the_store() {
+    if !has_strace() {
+        return;
+    }
+    let repo = Repo::new(&[]);
+    repo.commit("a store");
+    let dir = repo.project.outside().join("linked");
+    repo.git(["worktree", "add", "--quiet", dir.to_str().unwrap()]);
+    put_kept_in(&repo.project, &dir, 1);
+    let denied = repo.project.root().join(".git/worktrees/linked/commondir");
+    let art = |args: &[&str]| {
+        let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=open,openat:error=EACCES", "-P", denied.to_str().unwrap()];
+        let all = trace.iter().chain(&[env!("CARGO_BIN_EXE_art")]).chain(args);
+        run(repo.project.program("strace", all).current_dir(&dir))
+    };
+    assert!(art(&["ls", "data"]).ok().text().contains("v0"));
+    fs::write(dir.join("more"), "more").unwrap();
+    assert!(art(&["put", "data", "more"]).fails(1).contains("commondir"));
+}
