@@ -295,13 +295,18 @@ fn is_good(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether the hash of a regular file begins as its name, or the last part of it, says.
+/// Whether the bytes of a regular file are as its name says.
 pub(crate) fn is_as_named(path: &Path) -> io::Result<bool> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(open_regular(path)?)?;
+    Ok(is_hash_named(hasher.finalize(), path))
+}
+
+/// Whether a hash begins as the name of a file, or the last part of it, says.
+pub(crate) fn is_hash_named(hash: blake3::Hash, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hash = name.rsplit('.').next().unwrap_or_default();
-    Ok(!hash.is_empty() && hasher.finalize().to_hex().starts_with(hash))
+    let digits = name.rsplit('.').next().unwrap_or_default();
+    !digits.is_empty() && hash.to_hex().starts_with(digits)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub use copy::{CopyBy, FillError};
 pub use draft::Draft;
 pub use keep::Keep;
 use keep::Unsynced;
-pub(crate) use keep::is_as_named;
+pub(crate) use keep::{is_as_named, is_hash_named};
 pub use output::{Existing, Output};
 pub(crate) use reserve::Reserve;
 pub(crate) use settle::settle_all;

@@ -1,6 +1,7 @@
 //! Second names outlive what happens to the rest of the store, to its `.gitignore`, and to git.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::repo::{Repo, kept, packs, put_kept_in};
@@ -48,22 +49,78 @@ fn a_clean_that_takes_the_rules_of_the_store_loses_nothing() {
 fn what_is_committed_torn_keeps_its_second_name() {
     let repo = Repo::new(&[]);
     let store = repo.project.store();
+    let all = || [files(&store.join("refs/data/versions")), files(&store.join("meta"))].concat();
     repo.put_kept(1);
-    files(&store.join("refs")).iter().chain(&files(&store.join("meta"))).for_each(|path| tear(path));
+    all().iter().for_each(|path| tear(path));
     repo.commit("torn");
     repo.put_kept(2);
     assert_eq!(kept(&store).len(), 4, "{:?}", kept(&store));
     repo.project.art(["repair"]).ok();
     repo.project.art(["fsck", "--deep"]).ok();
+    // So do those of which a commit has the torn file, at its length or not, and the working tree none.
+    let zero = |path: &Path| write_anew(path, &vec![0; fs::metadata(path).unwrap().len() as usize]);
+    for (number, harm) in [tear, zero].into_iter().enumerate() {
+        all().iter().for_each(|path| harm(path));
+        repo.commit("torn again");
+        all().iter().for_each(|path| fs::remove_file(path).unwrap());
+        if number == 1 {
+            repo.commit("gone");
+        }
+        repo.project.art(["repair"]).ok();
+        repo.project.art(["fsck", "--deep"]).ok();
+        assert_eq!(versions(&repo), 2);
+    }
+}
+
+#[test]
+fn what_git_holds_is_found_whatever_its_log_is_set_to_show() {
+    let settings = [("log.diffMerges", "combined"), ("log.diffMerges", "off"), ("log.showSignature", "true"), ("log.follow", "true")];
+    for (name, value) in settings {
+        let repo = Repo::new(&[]);
+        repo.git(["branch", "other"]);
+        repo.git(["switch", "--quiet", "--create", "side"]);
+        repo.put_kept(1);
+        repo.commit("one");
+        repo.git(["switch", "--quiet", "other"]);
+        repo.git(["merge", "--quiet", "--no-ff", "-m", "merged", "side"]);
+        repo.git(["config", name, value]);
+        repo.git(["switch", "--quiet", "main"]);
+        repo.put_kept(2);
+        assert_eq!((versions(&repo), kept(&repo.project.store()).len()), (1, 2), "{name}={value}");
+        repo.git(["switch", "--quiet", "other"]);
+    }
+}
+
+#[test]
+fn a_git_directory_that_is_elsewhere_now_keeps_nobody_from_writing() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let (from, to) = (repo.project.root().join(".git"), repo.project.outside().join("git"));
+    fs::rename(&from, &to).unwrap();
+    fs::write(&from, "gitdir: /nowhere/at/all\n").unwrap();
+    repo.put_kept(2);
     assert_eq!(versions(&repo), 2);
-    // So do those of which the commit has the torn file, and the working tree none.
-    let (records, pages) = (files(&store.join("refs/data/versions")), files(&store.join("meta")));
-    records.iter().chain(&pages).for_each(|path| tear(path));
-    repo.commit("torn again");
-    records.iter().chain(&pages).for_each(|path| fs::remove_file(path).unwrap());
+    repo.project.art(["init"]).ok();
     repo.project.art(["repair"]).ok();
-    repo.project.art(["fsck", "--deep"]).ok();
-    assert_eq!(versions(&repo), 2);
+}
+
+#[test]
+fn damaged_objects_of_git_keep_nobody_waiting() {
+    let repo = Repo::new(&[]);
+    let store = repo.project.store();
+    repo.put_kept(1);
+    // As many as fill a pipe with what git says of each.
+    let aliases: Vec<String> = (0..900).map(|number| format!("a{number}")).collect();
+    let set = ["alias", "set", "data:v0"].into_iter().chain(aliases.iter().map(String::as_str));
+    repo.project.art(set.collect::<Vec<_>>()).ok();
+    repo.commit("many");
+    for name in repo.git(["ls-tree", "-r", "--format=%(objectname)", "HEAD", "--", ".artifacts/refs"]).lines() {
+        let object = repo.project.root().join(".git/objects").join(&name[..2]).join(&name[2..]);
+        fs::set_permissions(&object, Permissions::from_mode(0o644)).unwrap();
+        fs::write(&object, "").unwrap();
+    }
+    repo.put_kept(2);
+    assert!(kept(&store).len() > 900, "git does not have them");
 }
 
 #[test]
@@ -98,14 +155,23 @@ fn no_number_is_given_twice_where_git_fails() {
 
 #[test]
 fn what_is_gone_is_seen_though_its_second_name_has_links_elsewhere() {
-    let repo = Repo::new(&[]);
-    repo.put_kept(1);
-    let snapshot = repo.project.outside().join("snapshot");
-    run(&mut repo.project.program("cp", ["-al".as_ref(), repo.project.root().as_os_str(), snapshot.as_os_str()])).ok();
-    repo.git(["clean", "--quiet", "-fd"]);
-    assert!(repo.project.art(["fsck"]).fails(5).is_empty());
-    repo.put_kept(2);
-    assert_eq!(versions(&repo), 2);
+    for parts in [&["."][..], &[".artifacts/refs", ".artifacts/meta"]] {
+        let repo = Repo::new(&[]);
+        repo.put_kept(1);
+        let snapshot = repo.project.outside().join("snapshot");
+        fs::create_dir(&snapshot).unwrap();
+        for part in parts {
+            let part = repo.project.root().join(part);
+            run(&mut repo.project.program("cp", ["-al".as_ref(), part.as_os_str(), snapshot.as_os_str()])).ok();
+        }
+        repo.git(["clean", "--quiet", "-fd"]);
+        assert!(repo.project.art(["fsck"]).fails(5).is_empty());
+        repo.put_kept(2);
+        assert_eq!(versions(&repo), 2);
+        repo.git(["clean", "--quiet", "-fd"]);
+        repo.project.art(["repair"]).ok();
+        assert_eq!(versions(&repo), 2);
+    }
 }
 
 #[test]

@@ -87,12 +87,14 @@ impl Around {
 
     /// Returns where the store lies in the working trees of the repo in which it is, this one among them.
     pub(crate) fn stores(&self) -> Vec<PathBuf> {
-        let Ok(common) = fs::canonicalize(&self.common) else { return Vec::new() };
+        let real = |top: &Path| fs::canonicalize(top.join(&self.store)).ok();
+        // Where git's directory is somewhere else now, this one is the only one known.
+        let Ok(common) = fs::canonicalize(&self.common) else { return real(&self.top).into_iter().collect() };
         let git_dirs = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten().map(|entry| entry.path());
         let linked = git_dirs.filter_map(|git_dir| top_of(&git_dir).ok().flatten());
         // The main worktree of a repo that lies elsewhere is known from inside of it alone.
         let tops = linked.chain(self.main_top(&common).map(Path::to_owned)).chain([self.top.clone()]);
-        let mut stores: Vec<PathBuf> = tops.filter_map(|top| fs::canonicalize(top.join(&self.store)).ok()).collect();
+        let mut stores: Vec<PathBuf> = tops.filter_map(|top| real(&top)).collect();
         stores.sort();
         stores.dedup();
         stores

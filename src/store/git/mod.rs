@@ -399,7 +399,8 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
 fn failed_saying(stderr: &[u8]) -> Error {
     let said = String::from_utf8_lossy(stderr);
     let said = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:")).unwrap_or("it does not say why");
-    failed(&format!("git fails: {}", quote(said.as_bytes()))).hint("do what `git status` says there, and run the command again")
+    failed(&format!("git fails: {}", quote(said.as_bytes())))
+        .hint("see what `git status` and `git fsck` say there, mend that, and run the command again")
 }
 
 fn line(command: &mut Command) -> Result<Vec<u8>> {

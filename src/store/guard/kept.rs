@@ -5,11 +5,13 @@ use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Guard, KEEP_DIR};
-use crate::durable::{Disk, is_as_named, settle_all};
+use walkdir::{DirEntryExt as _, WalkDir};
+
+use super::{Guard, KEEP_DIR, RECORDS};
+use crate::durable::{Disk, is_as_named, is_hash_named, settle_all};
 use crate::error::{Error, Result};
 use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::pack::{HEADER_LEN, Header, PackClass};
@@ -17,18 +19,21 @@ use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::lock::{Lock, Mode, Wait};
 use crate::open::open_regular;
-use crate::pack::reader::read_names;
 use crate::progress::Progress;
 use crate::refs::read::{HASH16, parse_record_name};
 use crate::store::CONDEMN_FEATURE;
 use crate::store::files::{self, FileClass, StorePath};
-use crate::store::git::held;
+use crate::store::git::Oid;
+use crate::store::git::held::{self, Blob, Blobs};
 
 /// Where it is noted, in local state, how git looked when it was last asked.
 const NOTE: &str = "kept";
 
 /// What helps where one cannot be read for good.
 const UNREAD_HINT: &str = "if it stays so, move that file out of the store: `art pull DIR` brings it from a copy that has it";
+
+/// Longest file of a store that git is asked for.
+const FILE_LEN_MAX: u64 = 1 << 30;
 
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
@@ -91,7 +96,7 @@ impl Guard {
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
         let (held, asked) = match self.held(&here, &gone) {
             Ok(held) => (held, Ok(())),
-            Err(error) if gone.is_empty() => (HashSet::new(), Err(error)),
+            Err(error) if gone.is_empty() => (HashSet::new(), if self.repo.leads_here() { Err(error) } else { Ok(()) }),
             // Another branch may have them, and git would not switch to it over files that it does not know.
             Err(error) => return Err(error.within("cannot tell which files that are gone from the store git has")),
         };
@@ -174,7 +179,7 @@ impl Guard {
     }
 
     /// Gives files their places again, in the order in which files travel; those whose bytes are
-    /// right; tells how many, and how many are damaged. Where one cannot be read, none: records are not to
+    /// right; warns of how many, and of how many are damaged. Where one cannot be read, none: records are not to
     /// come back without their packs.
     pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>, progress: &dyn Progress) -> Result<()> {
         let (mut good, mut damaged) = (Vec::new(), 0);
@@ -216,19 +221,24 @@ impl Guard {
         disk.keep_all(paths)
     }
 
-    /// Sorts the second names; on demand all, which costs a look into each, and else those that are not linked
-    /// once to what is most likely the file in its place.
+    /// Sorts the second names; on demand all, which costs a look into each, and else those that are not seen at
+    /// once to be names of what is in its place.
     fn sort(&self, all: bool) -> Result<Sorted> {
         let mut sorted = Sorted { here: Vec::new(), gone: Vec::new(), unknown: Vec::new() };
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
         let stores = LazyCell::new(|| self.repo.stores());
-        for name in read_names(&dir)? {
-            let at = dir.join(&name);
-            let Some(links) = links(&at)? else { continue };
-            if !all && links == 2 {
+        let records = LazyCell::new(|| records_in(&stores, &dir));
+        for (name, inode) in names_in(&dir)? {
+            let is_seen = || match name.parse::<PackId>() {
+                Ok(id) => [PackClass::Data, PackClass::Meta].into_iter().any(|class| is_in(&stores, &StorePath::of_pack(class, id))),
+                Err(_) => records.contains(&inode),
+            };
+            if !all && is_seen() {
                 continue;
             }
+            let at = dir.join(&name);
+            let Some(links) = links(&at)? else { continue };
             match kept(&at)? {
                 Some(kept) if !is_in(&stores, &kept.path) => sorted.gone.push(kept),
                 Some(kept) if all => sorted.here.push(kept),
@@ -240,19 +250,45 @@ impl Guard {
         Ok(sorted)
     }
 
-    /// Asks git which of some files the commit at `HEAD` holds as they are in their places.
+    /// Asks git which of some files the commit at `HEAD` holds, at the lengths that they have in their places.
     pub(crate) fn committed(&self, paths: &[&Path]) -> Result<HashSet<PathBuf>> {
-        held::in_head(&self.repo.top, &self.repo.store, &with_lengths(paths.iter().map(|&path| (path, self.layout.path(path))))?)
+        let blobs = held::in_head(&self.repo.top, &self.repo.store, paths)?;
+        let is_held = |path: &Path, blob: Option<Blob>| blob.is_some_and(|blob| has_length(&self.layout.path(path), blob.len));
+        Ok(paths.iter().zip(blobs).filter(|(path, blob)| is_held(path, blob.clone())).map(|(path, _)| path.to_path_buf()).collect())
     }
 
-    /// Asks git which files it holds: the commit at `HEAD`, or of what is gone, any commit.
-    fn held<'k>(&self, here: &'k [Kept], gone: &'k [Kept]) -> Result<HashSet<PathBuf>> {
+    /// Asks git which files it holds. Of those that are in their places, the commit at `HEAD`, at their lengths;
+    /// of what is gone any commit, and its bytes must be right: they may be all that is left.
+    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
         let (top, store) = (&self.repo.top, &self.repo.store);
-        let with_place = |kept: &'k Kept| (kept.path.as_path(), kept.at.clone());
-        let (here, mut gone) = (with_lengths(here.iter().map(with_place))?, with_lengths(gone.iter().map(with_place))?);
-        let mut held = held::in_head(top, store, &[&here[..], &gone].concat())?;
-        gone.retain(|(path, _)| !held.contains(*path));
-        held.extend(held::in_history(top, store, &gone)?);
+        let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
+        let mut blobs = held::in_head(top, store, &paths)?;
+        let of_gone = blobs.split_off(here.len());
+        let mut held = HashSet::new();
+        for (kept, blob) in here.iter().zip(blobs) {
+            held.extend(blob.filter(|blob| has_length(&kept.at, blob.len)).map(|_| kept.path.as_path().to_owned()));
+        }
+        if gone.is_empty() {
+            return Ok(held);
+        }
+        let mut reader = Blobs::of(&self.repo.common)?;
+        let mut is_whole = |path: &Path, id: &Oid| -> Result<bool> {
+            let bytes = reader.read(id, FILE_LEN_MAX)?;
+            Ok(bytes.is_some_and(|bytes| is_hash_named(blake3::hash(&bytes), path)))
+        };
+        let mut rest = Vec::new();
+        for (kept, blob) in gone.iter().zip(of_gone) {
+            let path = kept.path.as_path();
+            match blob {
+                Some(blob) if is_whole(path, &blob.id)? => drop(held.insert(path.to_owned())),
+                _ => rest.push(path),
+            }
+        }
+        for (path, id) in held::in_history(top, store, &rest)? {
+            if !held.contains(&path) && is_whole(&path, &id)? {
+                held.insert(path);
+            }
+        }
         Ok(held)
     }
 
@@ -266,14 +302,9 @@ impl Guard {
     }
 }
 
-/// Puts the length of a file beside each path; what has gone meanwhile is no longer asked for.
-fn with_lengths<'p>(files: impl Iterator<Item = (&'p Path, PathBuf)>) -> Result<Vec<held::Sized<'p>>> {
-    let length = |(path, at): (&'p Path, PathBuf)| match fs::metadata(&at) {
-        Ok(meta) => Ok(Some((path, meta.len()))),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io("look at", &at, e)),
-    };
-    files.filter_map(|file| length(file).transpose()).collect()
+/// Whether a file is there and has a length.
+fn has_length(at: &Path, len: u64) -> bool {
+    fs::metadata(at).is_ok_and(|meta| meta.len() == len)
 }
 
 /// Whether the bytes of a second name are what it says; one that somebody has removed meanwhile is not damaged.
@@ -288,6 +319,32 @@ fn is_whole(at: &Path) -> Result<bool> {
 fn is_name(name: &str) -> bool {
     let is_hash16 = |text: &str| text.len() == HASH16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     name.parse::<PackId>().is_ok() || parse_record_name(name).is_some() || is_hash16(name)
+}
+
+/// Lists the names in a directory with their inodes; none if it is not there.
+fn names_in(dir: &Path) -> Result<Vec<(String, u64)>> {
+    let cannot_list = |e| Error::io("list", dir, e);
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(cannot_list(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(cannot_list)?;
+        names.extend(entry.file_name().into_string().ok().map(|name| (name, entry.ino())));
+    }
+    Ok(names)
+}
+
+/// Lists the inodes of records of those stores that lie on the disk of the second names. What cannot be listed is
+/// looked into.
+fn records_in(stores: &[PathBuf], keep: &Path) -> HashSet<u64> {
+    let disk = |path: &Path| fs::metadata(path).ok().map(|meta| meta.dev());
+    let own = disk(keep);
+    let near = stores.iter().filter(|store| disk(store) == own);
+    let entries = near.flat_map(|store| RECORDS.iter().flat_map(|dir| WalkDir::new(store.join(dir))));
+    entries.flatten().filter(|entry| entry.file_type().is_file()).map(|entry| entry.ino()).collect()
 }
 
 /// Whether a file is in its place in one of some stores.
