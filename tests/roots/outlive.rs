@@ -24,6 +24,17 @@ fn tear(path: &Path) {
     write_anew(path, &bytes[..bytes.len() - 1]);
 }
 
+/// Puts a signature, of nobody, into the commit at `HEAD`.
+fn sign_head(repo: &Repo) {
+    let commit = repo.git(["cat-file", "commit", "HEAD"]);
+    let (head, message) = commit.split_once("\n\n").unwrap();
+    let signature = "gpgsig -----BEGIN SSH SIGNATURE-----\n U1NIU0lH\n -----END SSH SIGNATURE-----";
+    repo.project.write("signed", format!("{head}\n{signature}\n\n{message}\n"));
+    let id = repo.git(["hash-object", "-t", "commit", "-w", "signed"]);
+    fs::remove_file(repo.project.root().join("signed")).unwrap();
+    repo.git(["reset", "--quiet", "--soft", &id]);
+}
+
 #[test]
 fn a_clean_that_takes_the_rules_of_the_store_loses_nothing() {
     for mode in ["--git=split", "--git=all", "--git=none"] {
@@ -58,12 +69,13 @@ fn what_is_committed_torn_keeps_its_second_name() {
     repo.project.art(["repair"]).ok();
     repo.project.art(["fsck", "--deep"]).ok();
     // So do those of which a commit has the torn file, at its length or not, and the working tree none.
-    let zero = |path: &Path| write_anew(path, &vec![0; fs::metadata(path).unwrap().len() as usize]);
-    for (number, harm) in [tear, zero].into_iter().enumerate() {
-        all().iter().for_each(|path| harm(path));
+    for (at_its_length, is_past) in [(false, false), (true, false), (true, true)] {
+        for path in all() {
+            if at_its_length { write_anew(&path, &vec![0; fs::metadata(&path).unwrap().len() as usize]) } else { tear(&path) }
+        }
         repo.commit("torn again");
         all().iter().for_each(|path| fs::remove_file(path).unwrap());
-        if number == 1 {
+        if is_past {
             repo.commit("gone");
         }
         repo.project.art(["repair"]).ok();
@@ -74,21 +86,39 @@ fn what_is_committed_torn_keeps_its_second_name() {
 
 #[test]
 fn what_git_holds_is_found_whatever_its_log_is_set_to_show() {
-    let settings = [("log.diffMerges", "combined"), ("log.diffMerges", "off"), ("log.showSignature", "true"), ("log.follow", "true")];
+    let settings = [("log.diffMerges", "combined"), ("log.diffMerges", "off"), ("log.showSignature", "true"), ("diff.orderFile", "gone")];
     for (name, value) in settings {
         let repo = Repo::new(&[]);
-        repo.git(["branch", "other"]);
         repo.git(["switch", "--quiet", "--create", "side"]);
+        repo.commit("aside");
+        repo.git(["switch", "--quiet", "--create", "other", "main"]);
+        repo.git(["merge", "--quiet", "--no-commit", "--no-ff", "side"]);
         repo.put_kept(1);
-        repo.commit("one");
-        repo.git(["switch", "--quiet", "other"]);
-        repo.git(["merge", "--quiet", "--no-ff", "-m", "merged", "side"]);
+        repo.git(["add", "--all"]);
+        // A merge that itself adds the record, in a commit that says it is signed.
+        repo.git(["commit", "--quiet", "--allow-empty", "-m", "merged"]);
+        sign_head(&repo);
         repo.git(["config", name, value]);
         repo.git(["switch", "--quiet", "main"]);
         repo.put_kept(2);
         assert_eq!((versions(&repo), kept(&repo.project.store()).len()), (1, 2), "{name}={value}");
         repo.git(["switch", "--quiet", "other"]);
     }
+}
+
+#[test]
+fn what_git_holds_is_found_in_folders_that_begin_with_white_space() {
+    let repo = Repo::new(&[]);
+    let dir = repo.project.root().join(" spaced");
+    fs::create_dir(&dir).unwrap();
+    run(repo.project.command(["init"]).current_dir(&dir)).ok();
+    repo.commit("a second store");
+    repo.git(["switch", "--quiet", "--create", "other"]);
+    put_kept_in(&repo.project, &dir, 1);
+    repo.commit("one");
+    repo.git(["switch", "--quiet", "main"]);
+    put_kept_in(&repo.project, &dir, 2);
+    assert_eq!(kept(&dir.join(".artifacts")).len(), 2);
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(in crate::store) fn in_history(top: &Path, store: &Path, paths: &[&Path]) ->
         let mut command = git();
         command.current_dir(top).args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "-c", "log.diffMerges=separate"]);
         command.args(["log", "--all", "--reflog", "--full-history", "-m", "--no-renames", "--no-ext-diff"]);
-        command.args(["--format=", "--raw", "--no-abbrev", "-z", "--"]);
+        command.args(["--format=", "--raw", "--no-abbrev", "-z", "-O/dev/null", "--"]);
         let pathspecs: Vec<OsString> = some.iter().map(|path| store.join(path).into_os_string()).collect();
         let told = output(command.args(pathspecs)).map_err(|error| error.hint(HISTORY_HINT))?;
         // `:MODE MODE BLOB BLOB WHAT`, then the path.

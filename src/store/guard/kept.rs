@@ -13,7 +13,7 @@ use walkdir::{DirEntryExt as _, WalkDir};
 use super::{Guard, KEEP_DIR, RECORDS};
 use crate::durable::{Disk, is_as_named, is_hash_named, settle_all};
 use crate::error::{Error, Result};
-use crate::format::limits::RECORD_LEN_MAX;
+use crate::format::limits::{PACK_LEN_MAX, RECORD_LEN_MAX};
 use crate::format::pack::{HEADER_LEN, Header, PackClass};
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
@@ -32,8 +32,8 @@ const NOTE: &str = "kept";
 /// What helps where one cannot be read for good.
 const UNREAD_HINT: &str = "if it stays so, move that file out of the store: `art pull DIR` brings it from a copy that has it";
 
-/// Longest file of a store that git is asked for.
-const FILE_LEN_MAX: u64 = 1 << 30;
+/// What helps where the file `.git` names a directory that is not there.
+const NOWHERE_HINT: &str = "the `.git` round the store leads nowhere: bring the repo back, or run `git worktree repair` in it";
 
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
@@ -98,7 +98,10 @@ impl Guard {
             Ok(held) => (held, Ok(())),
             Err(error) if gone.is_empty() => (HashSet::new(), if self.repo.leads_here() { Err(error) } else { Ok(()) }),
             // Another branch may have them, and git would not switch to it over files that it does not know.
-            Err(error) => return Err(error.within("cannot tell which files that are gone from the store git has")),
+            Err(error) => {
+                let error = error.within("cannot tell which files that are gone from the store git has");
+                return Err(if self.repo.leads_here() { error } else { error.hint(NOWHERE_HINT) });
+            }
         };
         let is_held = |kept: &Kept| held.contains(kept.path.as_path());
         let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
@@ -228,11 +231,11 @@ impl Guard {
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
         let stores = LazyCell::new(|| self.repo.stores());
-        let records = LazyCell::new(|| records_in(&stores, &dir));
+        let records = LazyCell::new(|| records_in(&stores));
         for (name, inode) in names_in(&dir)? {
             let is_seen = || match name.parse::<PackId>() {
-                Ok(id) => [PackClass::Data, PackClass::Meta].into_iter().any(|class| is_in(&stores, &StorePath::of_pack(class, id))),
-                Err(_) => records.contains(&inode),
+                Ok(id) => [PackClass::Meta, PackClass::Data].into_iter().any(|class| is_in(&stores, &StorePath::of_pack(class, id))),
+                Err(_) => records.contains(&(name.clone(), inode)),
             };
             if !all && is_seen() {
                 continue;
@@ -273,7 +276,7 @@ impl Guard {
         }
         let mut reader = Blobs::of(&self.repo.common)?;
         let mut is_whole = |path: &Path, id: &Oid| -> Result<bool> {
-            let bytes = reader.read(id, FILE_LEN_MAX)?;
+            let bytes = reader.read(id, PACK_LEN_MAX)?;
             Ok(bytes.is_some_and(|bytes| is_hash_named(blake3::hash(&bytes), path)))
         };
         let mut rest = Vec::new();
@@ -337,14 +340,12 @@ fn names_in(dir: &Path) -> Result<Vec<(String, u64)>> {
     Ok(names)
 }
 
-/// Lists the inodes of records of those stores that lie on the disk of the second names. What cannot be listed is
-/// looked into.
-fn records_in(stores: &[PathBuf], keep: &Path) -> HashSet<u64> {
-    let disk = |path: &Path| fs::metadata(path).ok().map(|meta| meta.dev());
-    let own = disk(keep);
-    let near = stores.iter().filter(|store| disk(store) == own);
-    let entries = near.flat_map(|store| RECORDS.iter().flat_map(|dir| WalkDir::new(store.join(dir))));
-    entries.flatten().filter(|entry| entry.file_type().is_file()).map(|entry| entry.ino()).collect()
+/// Lists the records of some stores by their names and inodes: there are file systems that give all files one, or
+/// count them. What cannot be listed is looked into.
+fn records_in(stores: &[PathBuf]) -> HashSet<(String, u64)> {
+    let entries = stores.iter().flat_map(|store| RECORDS.iter().flat_map(|dir| WalkDir::new(store.join(dir))));
+    let files = entries.flatten().filter(|entry| entry.file_type().is_file());
+    files.filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.ino()))).collect()
 }
 
 /// Whether a file is in its place in one of some stores.
