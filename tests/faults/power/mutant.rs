@@ -22,7 +22,7 @@ pub(crate) struct Mutants {
     /// Those that the images must show to be wrong.
     pub(crate) all: Vec<Mutant>,
     /// Those in which nothing is wrong, which the images must show as well: see
-    /// [`removes_condemned`], [`takes_rules_away`] and [`begins_rules`].
+    /// [`removes_condemned`], [`takes_rules_away`], [`begins_rules`] and [`begins_local_state`].
     pub(crate) harmless: Vec<Mutant>,
     /// How many syncs had no mutant: nothing waited for them, or another sync of the same directory
     /// follows before anything relies on it.
@@ -50,7 +50,8 @@ pub(crate) fn all(history: &History, from: usize) -> Mutants {
         }
         let path = &history.objects[object].path;
         let without: Vec<usize> = whole.iter().copied().filter(|op| !group.contains(op)).collect();
-        let is_harmless = waiting.iter().all(|&op| removes_condemned(history, op) || takes_rules_away(history, op));
+        let harmless = [removes_condemned, takes_rules_away, begins_local_state];
+        let is_harmless = waiting.iter().all(|&op| harmless.iter().any(|is| is(history, op)));
         let mut kind = if is_harmless { &mut mutants.harmless } else { &mut mutants.all };
         kind.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
         // The sync comes, but only after the step that relies on it.
@@ -95,6 +96,15 @@ fn removes_condemned(history: &History, removal: usize) -> bool {
         }
         _ => false,
     })
+}
+
+/// Whether the directory of local state gets its name, as after a clean that took it.
+///
+/// All that lies there can be lost: what it says is confirmed is looked at again.
+fn begins_local_state(history: &History, naming: usize) -> bool {
+    let Op::Name { dir, name, to: Some(_) } = &history.ops[naming] else { return false };
+    let of = &history.objects[*dir].path;
+    name == "local" && [".artifacts", COPY].iter().any(|store| of == Path::new(store))
 }
 
 /// Whether a repo gets rules where it had none.
