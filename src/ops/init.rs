@@ -124,9 +124,26 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         }
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress)?;
+        if mended.contains(&IGNORE_FILE) {
+            warn_of_tracked(guard, progress);
+        }
     }
     let git = guard.map(|guard| guard.mode());
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })
+}
+
+/// Warns if git tracks files, of another mode's time, where it is to commit none: no guard holds there.
+fn warn_of_tracked(guard: &Guard, progress: &dyn Progress) {
+    let folder = quote_path(&guard.folder());
+    match guard.tracked() {
+        Ok(files) if files.is_empty() => {}
+        Ok(files) => progress.warn(&format!(
+            "git tracks {} files in {folder}, so `git clean -x` goes in there and takes what no commit has: run \
+             `git rm -r --quiet --cached -- {folder} && git commit -m 'take data out of git'`",
+            files.len()
+        )),
+        Err(error) => progress.warn(&format!("cannot tell whether git tracks files in {folder}: {error}")),
+    }
 }
 
 fn is_in_git(root: &Path) -> bool {

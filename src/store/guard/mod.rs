@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::open::open_regular;
 use crate::store::git::around::Around;
+use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
 pub(crate) use kept::{DamagedKept, Kept, Tended};
@@ -228,6 +229,16 @@ impl Guard {
             }
         }
         Ok(None)
+    }
+
+    /// Lists the files below the guarded folder that git tracks: for their sake `git clean` passes over no guard.
+    pub(crate) fn tracked(&self) -> Result<Vec<PathBuf>> {
+        tracked(&self.repo.top, &self.folder())
+    }
+
+    /// Returns the folder that is guarded, relative to the top of the working tree.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.repo.store.join(self.place())
     }
 
     /// Returns the repo that is in the guard's place.
