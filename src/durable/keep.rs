@@ -9,7 +9,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::confirmed::Look;
 use super::{CopyBy, Disk, FillError, is_one_file, sync_dir, sync_file};
 use crate::error::{Error, Result};
-use crate::open::open_regular;
+use crate::open::{look_at, open_regular};
 
 /// Longest file that gets a second name by copying, in bytes: more than any file of a store has.
 const COPY_LEN_MAX: u64 = 1 << 30;
@@ -266,15 +266,6 @@ impl Disk {
                 sync_file(to)
             }
         }
-    }
-}
-
-/// Looks at a file or link; none if nothing is there.
-fn look_at(path: &Path) -> Result<Option<fs::Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) => Ok(Some(meta)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(Error::io("look at", path, e)),
     }
 }
 

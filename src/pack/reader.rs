@@ -1,6 +1,6 @@
 //! Reads packs: whether one has arrived, its table, its blocks.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,7 @@ use crate::format::pack::{
 };
 use crate::id::PackId;
 use crate::layout::Layout;
-use crate::open::open_regular;
+use crate::open::{names_in, open_regular};
 
 /// A pack that has arrived. Its file is opened when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,11 +242,11 @@ pub fn check_table(file: &File, len: u64, class: PackClass) -> Result<(), PackEr
 pub fn list(layout: &Layout, class: PackClass) -> Result<Vec<PackId>> {
     let mut ids: Vec<PackId> = Vec::new();
     for dir in layout.folders(class.dir().as_ref()) {
-        for fan in read_names(&dir)? {
+        for fan in names_in(&dir)? {
             if fan.len() != 2 || !fan.bytes().all(|b| b.is_ascii_hexdigit()) {
                 continue;
             }
-            for name in read_names(&dir.join(&fan))? {
+            for name in names_in(&dir.join(&fan))? {
                 ids.extend(name.parse::<PackId>().ok().filter(|_| name.starts_with(&fan)));
             }
         }
@@ -254,21 +254,6 @@ pub fn list(layout: &Layout, class: PackClass) -> Result<Vec<PackId>> {
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
-}
-
-/// Lists the names in a directory; none if it is not there.
-pub(crate) fn read_names(dir: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("list", dir, e)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|e| Error::io("list", dir, e))?;
-        names.extend(entry.file_name().into_string());
-    }
-    Ok(names)
 }
 
 enum ReadTableError {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::read::{HASH16, names_in, read_record};
+use super::read::{HASH16, read_record};
 use crate::error::Result;
 use crate::format::pack::PackClass;
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
+use crate::open::names_in;
 use crate::pack::pack_path;
 
 /// The directory of condemn and lift records.

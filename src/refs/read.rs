@@ -12,7 +12,7 @@ use crate::format::limits::RECORD_LEN_MAX;
 use crate::format::record::{AliasRecord, EditRecord, Record, VersionRecord};
 use crate::id::RecordId;
 use crate::name::Name;
-use crate::open::open_regular;
+use crate::open::{entries_in, names_in, open_regular};
 
 /// Digits of a record's hash that stand in its file name.
 pub const HASH16: usize = 16;
@@ -326,19 +326,6 @@ pub(crate) fn is_dir(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(Error::io("look at", path, e)),
     }
-}
-
-pub(super) fn names_in(dir: &Path) -> Result<Vec<String>> {
-    Ok(entries_in(dir)?.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
-}
-
-fn entries_in(dir: &Path) -> Result<Vec<fs::DirEntry>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("list", dir, e)),
-    };
-    entries.map(|entry| entry.map_err(|e| Error::io("list", dir, e))).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::layout::Layout;
 use crate::name::{Alias, Name};
-use crate::pack::reader;
+use crate::open::names_in;
 use crate::refs::condemned::{self, CONDEMN_DIR};
 use crate::refs::read::{HASH16, parse_record_name};
 use crate::refs::runs::RUNS_DIR;
@@ -212,7 +212,7 @@ pub fn list(layout: &Layout, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
     for class in [FileClass::Data, FileClass::Meta].into_iter().filter(|class| has(*class)) {
         let dir = class.pack().map_or("", PackClass::dir);
         for (base, folder) in layout.bases(Path::new(dir)).map(|base| (base, base.join(dir))) {
-            for fan in names(&folder)?.iter().filter(|fan| fan.len() == 2) {
+            for fan in names_in(&folder)?.iter().filter(|fan| fan.len() == 2) {
                 add(base, &format!("{dir}/{fan}"), &mut files)?;
             }
         }
@@ -222,18 +222,18 @@ pub fn list(layout: &Layout, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
     }
     let of_artifacts = [FileClass::Edit, FileClass::Version, FileClass::Alias];
     if of_artifacts.into_iter().any(has) {
-        for artifact in names(&root.join("refs"))?.iter().filter(|name| name.parse::<Name>().is_ok()) {
+        for artifact in names_in(&root.join("refs"))?.iter().filter(|name| name.parse::<Name>().is_ok()) {
             let dir = format!("refs/{artifact}");
             add(root, &format!("{dir}/edits"), &mut files)?;
             add(root, &format!("{dir}/versions"), &mut files)?;
             let aliases = format!("{dir}/aliases");
-            for alias in names(&root.join(&aliases))?.iter().filter(|alias| alias.parse::<Alias>().is_ok()) {
+            for alias in names_in(&root.join(&aliases))?.iter().filter(|alias| alias.parse::<Alias>().is_ok()) {
                 add(root, &format!("{aliases}/{alias}"), &mut files)?;
             }
         }
     }
     if has(FileClass::Run) {
-        for run in names(&root.join(RUNS_DIR))?.iter().filter(|run| run.parse::<RunId>().is_ok()) {
+        for run in names_in(&root.join(RUNS_DIR))?.iter().filter(|run| run.parse::<RunId>().is_ok()) {
             add(root, &format!("{RUNS_DIR}/{run}"), &mut files)?;
         }
     }
@@ -245,7 +245,7 @@ pub fn list(layout: &Layout, classes: &[FileClass]) -> Result<Vec<StoreFile>> {
 
 fn add(root: &Path, dir: &str, files: &mut Vec<StoreFile>) -> Result<()> {
     let at: PathBuf = root.join(dir);
-    for name in names(&at)? {
+    for name in names_in(&at)? {
         let Some(path) = StorePath::parse(&format!("{dir}/{name}")) else { continue };
         match fs::symlink_metadata(at.join(&name)) {
             Ok(meta) if meta.is_file() => files.push(StoreFile { path, len: meta.len() }),
@@ -256,10 +256,6 @@ fn add(root: &Path, dir: &str, files: &mut Vec<StoreFile>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn names(dir: &Path) -> Result<Vec<String>> {
-    reader::read_names(dir)
 }
 
 fn is_record(name: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirEntryExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,10 @@ use crate::format::pack::{HEADER_LEN, Header, PackClass};
 use crate::format::record::Record;
 use crate::id::{PackId, RecordId};
 use crate::lock::{Lock, Mode, Wait};
-use crate::open::open_regular;
+use crate::open::{entries_in, look_at, open_regular};
 use crate::progress::Progress;
-use crate::refs::read::{HASH16, parse_record_name};
+use crate::refs::condemned;
+use crate::refs::read::parse_record_name;
 use crate::store::CONDEMN_FEATURE;
 use crate::store::files::{self, FileClass, StorePath};
 use crate::store::git::Oid;
@@ -232,10 +233,11 @@ impl Guard {
         // In any working tree: they share the second names.
         let stores = LazyCell::new(|| self.repo.stores());
         let records = LazyCell::new(|| records_in(&stores));
-        for (name, inode) in names_in(&dir)? {
+        for entry in entries_in(&dir)? {
+            let Ok(name) = entry.file_name().into_string() else { continue };
             let is_seen = || match name.parse::<PackId>() {
                 Ok(id) => [PackClass::Meta, PackClass::Data].into_iter().any(|class| is_in(&stores, &StorePath::of_pack(class, id))),
-                Err(_) => records.contains(&(name.clone(), inode)),
+                Err(_) => records.contains(&(name.clone(), entry.ino())),
             };
             if !all && is_seen() {
                 continue;
@@ -256,8 +258,9 @@ impl Guard {
     /// Asks git which of some files the commit at `HEAD` holds, at the lengths that they have in their places.
     pub(crate) fn committed(&self, paths: &[&Path]) -> Result<HashSet<PathBuf>> {
         let blobs = held::in_head(&self.repo.top, &self.repo.store, paths)?;
-        let is_held = |path: &Path, blob: Option<Blob>| blob.is_some_and(|blob| has_length(&self.layout.path(path), blob.len));
-        Ok(paths.iter().zip(blobs).filter(|(path, blob)| is_held(path, blob.clone())).map(|(path, _)| path.to_path_buf()).collect())
+        let is_held = |path: &Path, blob: &Blob| has_length(&self.layout.path(path), blob.len);
+        let held = |(path, blob): (&&Path, Option<Blob>)| blob.filter(|blob| is_held(path, blob)).map(|_| path.to_path_buf());
+        Ok(paths.iter().zip(blobs).filter_map(held).collect())
     }
 
     /// Asks git which files it holds. Of those that are in their places, the commit at `HEAD`, at their lengths;
@@ -320,24 +323,7 @@ fn is_whole(at: &Path) -> Result<bool> {
 
 /// Whether a file with this name is a pack or a record, if it is what it says.
 fn is_name(name: &str) -> bool {
-    let is_hash16 = |text: &str| text.len() == HASH16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    name.parse::<PackId>().is_ok() || parse_record_name(name).is_some() || is_hash16(name)
-}
-
-/// Lists the names in a directory with their inodes; none if it is not there.
-fn names_in(dir: &Path) -> Result<Vec<(String, u64)>> {
-    let cannot_list = |e| Error::io("list", dir, e);
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        Err(e) => return Err(cannot_list(e)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(cannot_list)?;
-        names.extend(entry.file_name().into_string().ok().map(|name| (name, entry.ino())));
-    }
-    Ok(names)
+    name.parse::<PackId>().is_ok() || parse_record_name(name).is_some() || condemned::is_name(name)
 }
 
 /// Lists the records of some stores by their names and inodes: there are file systems that give all files one, or
@@ -385,9 +371,5 @@ fn read_start(at: &Path, len: u64) -> Result<Option<Vec<u8>>> {
 /// Returns how many names a file has: one that has no other is the last of its file, or a copy. None if there is
 /// no regular file.
 fn links(at: &Path) -> Result<Option<u64>> {
-    match fs::symlink_metadata(at) {
-        Ok(meta) => Ok(meta.is_file().then(|| meta.nlink())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io("look at", at, e)),
-    }
+    Ok(look_at(at)?.filter(Metadata::is_file).map(|meta| meta.nlink()))
 }
