@@ -11,8 +11,10 @@ use crate::durable::Disk;
 use crate::error::{Error, Result};
 use crate::format::FORMAT_LINE;
 use crate::lock::{Lock, Mode, Wait};
+use crate::open::look_at;
 use crate::progress::Progress;
 use crate::quote::quote_path;
+use crate::store::git::tree::untracking;
 pub use crate::store::guard::GitMode;
 use crate::store::guard::{Guard, IGNORE_FILE, read, write};
 use crate::store::worktrees::{self, layout_of, place_elsewhere};
@@ -69,12 +71,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     fs::create_dir_all(root).map_err(|e| cannot_create(root, root, e))?;
     let local = local::find_or_create(root, progress)?;
     let alone = Lock::take(&local.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-    let format = root.join(FORMAT_FILE);
-    let created = match fs::symlink_metadata(&format) {
-        Ok(_) => false,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => true,
-        Err(e) => return Err(Error::io("look at", &format, e)),
-    };
+    let created = look_at(&root.join(FORMAT_FILE))?.is_none();
     if !created {
         // Of another format or damaged: it says so, and nothing is written.
         Store::open(root)?;
@@ -125,7 +122,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress)?;
         if mended.contains(&IGNORE_FILE) {
-            warn_of_tracked(guard, progress);
+            warn_of_tracked(root, guard, progress);
         }
     }
     let git = guard.map(|guard| guard.mode());
@@ -133,16 +130,17 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
 }
 
 /// Warns if git tracks files, of another mode's time, where it is to commit none: no guard holds there.
-fn warn_of_tracked(guard: &Guard, progress: &dyn Progress) {
-    let folder = quote_path(&guard.folder());
+fn warn_of_tracked(root: &Path, guard: &Guard, progress: &dyn Progress) {
+    let folder = root.join(guard.place());
+    let shown = quote_path(&folder);
     match guard.tracked() {
         Ok(files) if files.is_empty() => {}
         Ok(files) => progress.warn(&format!(
-            "git tracks {} files in {folder}, so `git clean -x` goes in there and takes what no commit has: run \
-             `git rm -r --quiet --cached -- {folder} && git commit -m 'take data out of git'`",
-            files.len()
+            "git tracks {} files in {shown}, so `git clean -x` goes in there and takes what no commit has: run `{}`",
+            files.len(),
+            untracking(&folder)
         )),
-        Err(error) => progress.warn(&format!("cannot tell whether git tracks files in {folder}: {error}")),
+        Err(error) => progress.warn(&format!("cannot tell whether git tracks files in {shown}: {error}")),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ops::wording::{count, some_paths};
 use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
 use crate::store::files::StorePath;
-use crate::store::git::tree::{Difference, Place, Unpushed, branch, is_partial, remote, tracked};
+use crate::store::git::tree::{Difference, Place, Unpushed, branch, is_partial, remote, tracked, untracking};
 use crate::store::guard::GitMode;
 use crate::store::roots::Roots;
 
@@ -26,8 +26,7 @@ impl Patient<'_> {
         let files = tracked(self.project, &part)?;
         if !files.is_empty() {
             let message = format!("{what} {}, such as {}", count(files.len(), "file"), some_paths(&files[..1]));
-            let mend = format!("git rm -r --quiet --cached -- {} && git commit -m 'take data out of git'", shell_word(&part));
-            self.problem(FindingKind::TrackedFiles, message, Some(mend));
+            self.problem(FindingKind::TrackedFiles, message, Some(untracking(&part)));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use super::{as_path, cannot_run, failed, git, line, output, path, unexpected};
 use crate::error::Result;
+use crate::quote::shell_word;
 
 /// Objects of a push that are looked at; what comes after them is not counted.
 const OBJECTS_MAX: usize = 1 << 20;
@@ -106,6 +107,11 @@ impl Difference {
 pub(crate) fn tracked(dir: &Path, part: &Path) -> Result<Vec<PathBuf>> {
     let told = output(git().current_dir(dir).args(["ls-files", "-z", "--"]).arg(part))?;
     Ok(super::paths(&told).collect())
+}
+
+/// Returns the command that has git track the files of a folder no longer, and leaves them.
+pub(crate) fn untracking(folder: &Path) -> String {
+    format!("git rm -r --quiet --cached -- {} && git commit -m 'take data out of git'", shell_word(folder))
 }
 
 /// Returns the first remote, if there is one.

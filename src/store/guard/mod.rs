@@ -150,11 +150,14 @@ impl GitMode {
 /// gone, by the guard.
 pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
     match read_rules(root) {
-        Ok(Some(rules)) => Ok(GitMode::of_rules(&rules)),
-        Ok(None) => GitMode::of_guard(root),
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => GitMode::of_guard(root),
-        Err(e) => Err(unread(root, e)),
+        rules => mode_by(root, rules.map_err(|e| unread(root, e))?.as_deref()),
     }
+}
+
+/// Tells the same by the text of that `.gitignore`.
+fn mode_by(root: &Path, rules: Option<&str>) -> Result<Option<GitMode>> {
+    rules.map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))
 }
 
 /// Reads a store's `.gitignore`; none if it is not there.
@@ -206,8 +209,7 @@ impl Guard {
     pub(crate) fn of(root: &Path) -> Result<Option<Guard>> {
         let Some(repo) = Around::find(root)? else { return Ok(None) };
         let rules = read_rules(root).map_err(|e| unread(root, e))?;
-        let mode = rules.as_deref().map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))?;
-        let Some(mode) = mode else { return Ok(None) };
+        let Some(mode) = mode_by(root, rules.as_deref())? else { return Ok(None) };
         Ok(Some(Guard { layout: layout_in(root, &repo, mode)?, mode, has_rules: rules.is_some(), repo }))
     }
 
@@ -233,12 +235,7 @@ impl Guard {
 
     /// Lists the files below the guarded folder that git tracks: for their sake `git clean` passes over no guard.
     pub(crate) fn tracked(&self) -> Result<Vec<PathBuf>> {
-        tracked(&self.repo.top, &self.folder())
-    }
-
-    /// Returns the folder that is guarded, relative to the top of the working tree.
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.repo.store.join(self.place())
+        tracked(&self.repo.top, &self.repo.store.join(self.place()))
     }
 
     /// Returns the repo that is in the guard's place.
