@@ -127,16 +127,16 @@ pub fn repair(store: &Store, context: &Context<'_>, options: &RepairOptions) -> 
     store.check_features(Need::Write)?;
     let given = options.from.iter().map(|dir| Source::store(dir, store.root())).collect::<Result<Vec<_>>>()?;
     let guard = Guard::of(store.root())?;
-    let gone = guard.as_ref().map_or_else(|| Ok(Vec::new()), Guard::gone)?;
+    let missing = || guard.as_ref().map_or_else(|| Ok(Default::default()), Guard::missing);
+    let (gone, mut damaged) = missing()?;
+    let mut still_gone = Vec::new();
     if !gone.is_empty() && !options.dry_run {
         // A writer puts back what is gone before it does anything else.
         drop(Session::begin(store, context)?);
+        (still_gone, damaged) = missing()?;
     }
-    let (still_gone, damaged) = guard.as_ref().map_or_else(|| Ok(Default::default()), Guard::missing)?;
     let is_damaged = |kept: &Kept| damaged.iter().any(|damaged| damaged.name == kept.path.name());
-    if !options.dry_run
-        && let Some(left) = still_gone.iter().find(|kept| !is_damaged(kept))
-    {
+    if let Some(left) = still_gone.iter().find(|kept| !is_damaged(kept)) {
         return Err(Error::failed(format!("cannot put back {}, which is gone from its place", quote_path(left.path.as_path()))));
     }
     let is_back = |path: &Path| options.dry_run || store.root().join(path).exists();
