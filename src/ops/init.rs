@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::FORMAT_LINE;
 use crate::lock::{Lock, Mode, Wait};
 use crate::open::look_at;
+use crate::ops::wording::count;
 use crate::progress::Progress;
 use crate::quote::quote_path;
 use crate::store::git::tree::untracking;
@@ -136,8 +137,8 @@ fn warn_of_tracked(root: &Path, guard: &Guard, progress: &dyn Progress) {
     match guard.tracked() {
         Ok(files) if files.is_empty() => {}
         Ok(files) => progress.warn(&format!(
-            "git tracks {} files in {shown}, so `git clean -x` goes in there and takes what no commit has: run `{}`",
-            files.len(),
+            "git tracks {} in {shown}, so `git clean -x` goes in there and takes what no commit has: run `{}`",
+            count(files.len(), "file"),
             untracking(&folder)
         )),
         Err(error) => progress.warn(&format!("cannot tell whether git tracks files in {shown}: {error}")),

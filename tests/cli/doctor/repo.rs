@@ -11,17 +11,26 @@ use artstore::progress::Silent;
 use super::{commit, committed, findings, git, kinds, mends, mends_in, put, shell};
 use crate::env::{Env, files};
 
+/// Changes the mode of a store of which git tracks files that it then shall not have, and asserts that just that is
+/// warned of.
+#[track_caller]
+fn init_beside_tracked(env: &Env, mode: &str) {
+    let ran = env.art(["init", "--git", mode]);
+    let is_told = ran.stderr.starts_with("warning: git tracks ") && ran.stderr.contains("git rm -r --quiet --cached -- ");
+    assert!(ran.code == Some(0) && is_told && ran.stderr.lines().count() == 1, "{ran:?}");
+}
+
 #[test]
 fn data_that_git_has_against_the_mode_is_taken_out() {
     let env = committed("all");
-    env.art(["init", "--git=split"]).done();
+    init_beside_tracked(&env, "split");
     commit(&env);
     let told = mends(&env, "tracked-files", "");
     assert!(told["message"].as_str().unwrap().contains("git has 1 file, such as '.artifacts/packs/"), "{told}");
     env.art(["cat", "d", "file"]).done();
 
     let env = committed("split");
-    env.art(["init", "--git=none"]).done();
+    init_beside_tracked(&env, "none");
     mends(&env, "tracked-files", "");
     assert_eq!(git(&env, &["ls-files"]), "code\n");
     env.art(["cat", "d", "file"]).done();
@@ -67,7 +76,11 @@ fn a_conflict_in_the_store_is_a_problem() {
     git(&env, &["switch", "-q", "-c", "side"]);
     for (branch, mode) in [("side", "all"), ("main", "none")] {
         git(&env, &["switch", "-q", branch]);
-        env.art(["init", "--git", mode]).done();
+        if mode == "none" {
+            init_beside_tracked(&env, mode)
+        } else {
+            drop(env.art(["init", "--git", mode]).done())
+        }
         git(&env, &["add", "-f", ".artifacts/.gitignore"]);
         git(&env, &["commit", "-q", "-m", mode]);
     }
