@@ -111,8 +111,8 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         mended.clear();
     }
     drop(alone);
-    let guard = Guard::of(root)?;
-    if let Some(guard) = &guard {
+    let mut guard = Guard::of(root)?;
+    if let Some(guard) = &mut guard {
         let tended = guard.tend(&local, &locks, progress)?;
         if let Some(error) = tended.trouble {
             return Err(error);
@@ -130,14 +130,14 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
     Ok(InitOutcome { root: root.to_owned(), created, in_git: is_in_git(root), git, mended })
 }
 
-/// Warns if git tracks files, of another mode's time, where it is to commit none: no guard holds there.
+/// Warns if git tracks files, of another mode's time, where it is to commit none.
 fn warn_of_tracked(root: &Path, guard: &Guard, progress: &dyn Progress) {
     let folder = root.join(guard.place());
     let shown = quote_path(&folder);
-    match guard.tracked() {
+    match guard.tracked(guard.place()) {
         Ok(files) if files.is_empty() => {}
         Ok(files) => progress.warn(&format!(
-            "git tracks {} in {shown}, so `git clean -x` goes in there and takes what no commit has: run `{}`",
+            "git goes on tracking {} in {shown}: to end that run `{}`",
             count(files.len(), "file"),
             untracking(&folder)
         )),

@@ -75,8 +75,8 @@ impl<'a> Session<'a> {
         }
         let local = local::find_or_create(store.root(), context.progress)?;
         let locks = worktrees::locks(store.layout(), &local, context.progress)?;
-        let guard = Guard::of(store.root())?;
-        let tended = guard.as_ref().map(|guard| guard.tend(&local, &locks, context.progress)).transpose()?;
+        let mut guard = Guard::of(store.root())?;
+        let tended = guard.as_mut().map(|guard| guard.tend(&local, &locks, context.progress)).transpose()?;
         let lock = Lock::take(&locks.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &locks, error))?;
         let disk = Disk::new(store.layout(), &local)?.keeping(guard.as_ref().map(Guard::keep));

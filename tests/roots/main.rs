@@ -15,5 +15,6 @@ mod clean;
 mod kept;
 mod outlive;
 mod split_clone;
+mod tracked;
 mod trees;
 mod worktrees;

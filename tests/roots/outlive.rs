@@ -165,25 +165,6 @@ fn what_is_torn_in_its_place_keeps_the_second_name_of_another_modes_time() {
 }
 
 #[test]
-fn a_change_of_mode_warns_of_what_git_goes_on_tracking() {
-    for (from, to, folder) in [("all", "split", ".artifacts/packs"), ("split", "none", ".artifacts"), ("all", "none", ".artifacts")] {
-        let repo = Repo::new(&[&format!("--git={from}")]);
-        repo.put_kept(1);
-        repo.commit("one");
-        let told = repo.project.art(["init", &format!("--git={to}")]);
-        assert!(told.code == Some(0) && told.stderr.contains("git rm -r --quiet --cached -- "), "{from} {to}: {}", told.stderr);
-        repo.git(["rm", "-r", "--quiet", "--cached", "--", folder]);
-        repo.git(["commit", "--quiet", "-m", "take data out of git"]);
-        repo.put_kept(2);
-        repo.git(["clean", "--quiet", "-fdx"]);
-        repo.project.art(["repair"]).ok();
-        repo.project.art(["fsck", "--deep"]).ok();
-        assert_eq!(versions(&repo), 2, "{from} {to}");
-        assert_eq!(repo.project.art(["init", &format!("--git={to}")]).ok().stderr, "", "{from} {to}");
-    }
-}
-
-#[test]
 fn no_number_is_given_twice_where_git_fails() {
     let repo = Repo::new(&[]);
     repo.put_kept(1);

@@ -10,7 +10,7 @@ use crate::quote::{quote_path, shell_word};
 use crate::store::Store;
 use crate::store::files::StorePath;
 use crate::store::git::tree::{Difference, Place, Unpushed, branch, is_partial, remote, tracked, untracking};
-use crate::store::guard::GitMode;
+use crate::store::guard::{GitMode, KEEP_DIR};
 use crate::store::roots::Roots;
 
 impl Patient<'_> {
@@ -21,7 +21,8 @@ impl Patient<'_> {
                 (self.name.join("packs"), "data packs are to travel by copying (with `art init --git=all` they would not), and git has")
             }
             Some(GitMode::None) => (self.name.clone(), "nothing of the store is to be committed, and git has"),
-            Some(GitMode::All) | None => return Ok(()),
+            Some(GitMode::All) => (self.name.join(KEEP_DIR), "what is kept there against `git clean` is not to be committed, and git has"),
+            None => return Ok(()),
         };
         let files = tracked(self.project, &part)?;
         if !files.is_empty() {

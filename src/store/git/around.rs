@@ -75,9 +75,13 @@ impl Around {
     /// bare or lies elsewhere.
     pub(crate) fn shared(&self, store: &Path) -> Result<Option<PathBuf>> {
         let Some(base) = self.shared_base()? else { return Ok(None) };
-        let dot_git = base.join(".git");
-        let is_top = found(fs::metadata(&dot_git)).map_err(|e| Error::io("look at", &dot_git, e))?.is_some();
-        Ok(Some(if is_top { base.join(store) } else { base.join("artifacts").join(store) }))
+        Ok(Some(if is_top(&base)? { base.join(store) } else { base.join("artifacts").join(store) }))
+    }
+
+    /// Returns the top of the main working tree, where there is one and it is known.
+    pub(crate) fn main(&self) -> Result<Option<PathBuf>> {
+        let Some(base) = self.shared_base()? else { return Ok(None) };
+        Ok(if is_top(&base)? { Some(base) } else { None })
     }
 
     /// Returns the directory in which that place is made: the main working tree, or the directory of git.
@@ -103,6 +107,12 @@ impl Around {
     fn main_top<'c>(&self, common: &'c Path) -> Option<&'c Path> {
         common.parent().filter(|_| common.ends_with(".git") && !self.is_bare)
     }
+}
+
+/// Whether a directory is the top of a working tree.
+fn is_top(dir: &Path) -> Result<bool> {
+    let dot_git = dir.join(".git");
+    Ok(found(fs::metadata(&dot_git)).map_err(|e| Error::io("look at", &dot_git, e))?.is_some())
 }
 
 fn says_bare(config: &Path) -> Result<bool> {

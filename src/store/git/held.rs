@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use super::around::Around;
 use super::objects::Objects;
 use super::{Oid, Stamp, cannot_run, failed, git, output, unexpected};
 use crate::error::Result;
@@ -22,11 +23,13 @@ const PATHS_MAX: usize = 256;
 const HISTORY_HINT: &str = "in a clone without all trees `git log --all --raw -- .artifacts` fetches them; \
                             else see what `git fsck` says, mend that, and run the command again";
 
-/// Looks at what changes whenever something is committed or switched in a working tree.
-pub(in crate::store) fn stamp(git_dir: &Path) -> Result<String> {
+/// Looks at what changes whenever something is committed or switched in a working tree, or in the main one.
+pub(in crate::store) fn stamp(repo: &Around) -> Result<String> {
     let mut text = String::new();
-    for name in ["HEAD", "index", "logs/HEAD"] {
-        let _ = writeln!(text, "{:?}", Stamp::take(git_dir.join(name))?.look);
+    for git_dir in BTreeSet::from([&repo.git_dir, &repo.common]) {
+        for name in ["HEAD", "index", "logs/HEAD"] {
+            let _ = writeln!(text, "{:?}", Stamp::take(git_dir.join(name))?.look);
+        }
     }
     Ok(text)
 }

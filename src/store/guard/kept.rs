@@ -85,11 +85,13 @@ impl Guard {
     ///
     /// If it cannot be told what is gone, because second names cannot be read, or git cannot be asked: a writer
     /// would build on half a store.
-    pub(crate) fn tend(&self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Tended> {
-        let made = self.make_whole(local);
-        let stamp = held::stamp(&self.repo.git_dir).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
+    pub(crate) fn tend(&mut self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Tended> {
+        let stamp = held::stamp(&self.repo).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
         let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
+        let has_changed = is_news && self.repo.leads_here();
+        let tracked = if has_changed { self.ask_what_is_tracked() } else { Ok(()) };
+        let made = self.make_whole(local, has_changed);
         let Sorted { here, gone, .. } = self.sort(is_news)?;
         let keep = self.keep();
         // Those of another mode's time, of what is guarded now.
@@ -104,6 +106,7 @@ impl Guard {
                 return Err(if self.repo.leads_here() { error } else { error.hint(NOWHERE_HINT) });
             }
         };
+        let asked = tracked.and(asked);
         let is_held = |kept: &Kept| held.contains(kept.path.as_path());
         let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
         let here = here.into_iter().filter(is_held).collect();
@@ -121,8 +124,10 @@ impl Guard {
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
-    fn make_whole(&self, local: &Path) -> Result<()> {
-        if self.has_rules && self.stands()? && self.strays_in()?.is_none() {
+    fn make_whole(&self, local: &Path, has_changed: bool) -> Result<()> {
+        // A repo that was made anew has no lines of its own.
+        let is_excluded = || if has_changed { self.is_excluded() } else { Ok(true) };
+        if self.has_rules && self.stands()? && self.strays_in()?.is_none() && is_excluded()? {
             return Ok(());
         }
         self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;

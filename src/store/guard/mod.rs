@@ -18,6 +18,7 @@ use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::open::open_regular;
+use crate::quote::quote_path;
 use crate::store::git::around::Around;
 use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
@@ -88,6 +89,9 @@ const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
 pub(crate) struct Guard {
     layout: Layout,
     mode: GitMode,
+    /// Whether git tracks files in the folder that the mode guards, as far as was last seen: `git clean` goes in
+    /// for their sake, so the guard stands further in too, and all is kept that is kept in mode `all`.
+    goes_in: bool,
     /// Whether its `.gitignore` is there: `git clean` may have left but the guard.
     has_rules: bool,
     repo: Around,
@@ -137,7 +141,8 @@ impl GitMode {
 
     /// Tells the mode by the guard: `git clean` may have left nothing else.
     pub(crate) fn of_guard(root: &Path) -> Result<Option<GitMode>> {
-        for mode in GitMode::ALL {
+        // From the outside in: where git tracks files, one stands further in too.
+        for mode in [GitMode::None, GitMode::Split, GitMode::All] {
             if is_guarded(&root.join(mode.place()))? {
                 return Ok(Some(mode));
             }
@@ -210,7 +215,9 @@ impl Guard {
         let Some(repo) = Around::find(root)? else { return Ok(None) };
         let rules = read_rules(root).map_err(|e| unread(root, e))?;
         let Some(mode) = mode_by(root, rules.as_deref())? else { return Ok(None) };
-        Ok(Some(Guard { layout: layout_in(root, &repo, mode)?, mode, has_rules: rules.is_some(), repo }))
+        let layout = layout_in(root, &repo, mode)?;
+        let goes_in = mode != GitMode::All && first_guarded(layout.folders(KEEP_DIR.as_ref()))?.is_some();
+        Ok(Some(Guard { layout, mode, goes_in, has_rules: rules.is_some(), repo }))
     }
 
     /// Returns what git commits.
@@ -225,7 +232,8 @@ impl Guard {
 
     /// Returns the folder in which the guard of another mode stands: where git commits it is in the way.
     pub(crate) fn strays_in(&self) -> Result<Option<&'static Path>> {
-        for place in self.others().map(GitMode::place) {
+        let places = self.places();
+        for place in GitMode::ALL.map(GitMode::place).into_iter().filter(|place| !places.contains(place)) {
             if first_guarded(self.layout.folders(place))?.is_some() {
                 return Ok(Some(place));
             }
@@ -233,9 +241,32 @@ impl Guard {
         Ok(None)
     }
 
-    /// Lists the files below the guarded folder that git tracks: for their sake `git clean` passes over no guard.
-    pub(crate) fn tracked(&self) -> Result<Vec<PathBuf>> {
-        tracked(&self.repo.top, &self.repo.store.join(self.place()))
+    /// Lists the files below a folder of the store that git tracks, of what is shared too.
+    pub(crate) fn tracked(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let part = self.repo.store.join(folder);
+        let mut files = tracked(&self.repo.top, &part)?;
+        if self.layout.shared().is_some()
+            && let Some(main) = self.repo.main()?
+        {
+            files.extend(tracked(&main, &part)?);
+        }
+        Ok(files)
+    }
+
+    /// Asks git whether it tracks files where it is to commit none.
+    ///
+    /// # Errors
+    ///
+    /// If git cannot be asked, or it does where nothing else holds it off.
+    fn ask_what_is_tracked(&mut self) -> Result<()> {
+        let files = self.tracked(self.place())?;
+        let kept = self.repo.store.join(KEEP_DIR);
+        let in_keep = files.iter().filter(|file| file.starts_with(&kept)).count();
+        self.goes_in = self.mode != GitMode::All && !files.is_empty();
+        if in_keep == 0 {
+            return Ok(());
+        }
+        Err(Error::failed(format!("git tracks {in_keep} of the files that `art` keeps in {}: see `art doctor`", quote_path(&kept))))
     }
 
     /// Returns the repo that is in the guard's place.
@@ -245,14 +276,15 @@ impl Guard {
         Ok(is_any.then_some(dot_git))
     }
 
-    fn others(&self) -> impl Iterator<Item = GitMode> {
-        let own = self.mode;
-        GitMode::ALL.into_iter().filter(move |mode| *mode != own)
+    /// Returns where the guard stands: in the place of its mode, and further in where git goes in there.
+    fn places(&self) -> Vec<&'static Path> {
+        let further_in = self.goes_in.then(|| GitMode::All.place());
+        [self.place()].into_iter().chain(further_in).collect()
     }
 
     /// Returns which files get second names: all that the guard does not cover.
     pub(crate) fn keep(&self) -> Keep {
-        let (packs, records): (&[&str], &[&str]) = match self.mode {
+        let (packs, records): (&[&str], &[&str]) = match if self.goes_in { GitMode::All } else { self.mode } {
             GitMode::Split => (&["meta"], RECORDS),
             GitMode::All => (&["meta", "packs"], RECORDS),
             GitMode::None => (&[], &[]),
@@ -262,7 +294,8 @@ impl Guard {
 
     /// Whether all stands that this makes.
     pub(crate) fn stands(&self) -> Result<bool> {
-        self.layout.folders(self.mode.place()).try_fold(true, |stands, folder| Ok(stands && is_guarded(&folder)?))
+        let mut folders = self.places().into_iter().flat_map(|place| self.layout.folders(place));
+        folders.try_fold(true, |stands, folder| Ok(stands && is_guarded(&folder)?))
     }
 
     /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
@@ -272,7 +305,7 @@ impl Guard {
 
     /// Sees to those lines.
     pub(crate) fn exclude(&self) -> Result<()> {
-        let others: Vec<&Path> = self.others().map(GitMode::place).collect();
+        let others: Vec<&Path> = GitMode::ALL.into_iter().filter(|mode| *mode != self.mode).map(GitMode::place).collect();
         exclude::exclude(&self.repo, &self.excluded(), &others)
     }
 
@@ -310,13 +343,14 @@ impl Guard {
         if read(&base.join(IGNORE_FILE)).is_ok_and(|rules| rules == RULES_ALL_BEFORE.as_bytes()) {
             write(disk, Path::new(IGNORE_FILE), RULES_ALL)?;
         }
-        let dir = self.mode.place().join(".git");
-        if self.repo.leads_here() && !is_repo(&base.join(&dir))? {
-            exclude::exclude(&self.repo, &self.excluded(), &[])?;
-            disk.make_dir(&dir.join("objects"))?;
-            disk.make_dir(&dir.join("refs"))?;
-            write(disk, &dir.join("HEAD"), GUARD_HEAD)?;
-            self.exclude()?;
+        for dir in self.places().into_iter().map(|place| place.join(".git")) {
+            if self.repo.leads_here() && !is_repo(&base.join(&dir))? {
+                exclude::exclude(&self.repo, &self.excluded(), &[])?;
+                disk.make_dir(&dir.join("objects"))?;
+                disk.make_dir(&dir.join("refs"))?;
+                write(disk, &dir.join("HEAD"), GUARD_HEAD)?;
+                self.exclude()?;
+            }
         }
         Ok(())
     }
