@@ -121,7 +121,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
             guard.exclude()?;
         }
         let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress)?;
+        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress, |_| Ok(()))?;
         if mended.contains(&IGNORE_FILE) {
             warn_of_tracked(root, guard, progress);
         }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::repo::{Repo, kept, packs};
+use crate::support::files;
 
 const MODES: [&str; 3] = ["--git=split", "--git=all", "--git=none"];
 
@@ -238,7 +239,9 @@ fn the_guard_of_one_mode_stands_until_that_of_the_next_does() {
     assert!(!all.exists() && split.exists());
     assert_eq!(fs::read_to_string(&aside).unwrap(), before, "the user's file is replaced, and not written over");
     assert_ne!(fs::read_to_string(&exclude).unwrap(), before);
-    // As after a kill: what stood before is there too.
+    // As after a kill: what stood before is there too, and nothing is noted.
+    let note = files(&repo.project.store().join("local")).into_iter().find(|path| path.ends_with("kept")).unwrap();
+    fs::remove_file(note).unwrap();
     fs::create_dir_all(all.parent().unwrap().join("refs")).unwrap();
     fs::create_dir_all(all.parent().unwrap().join("objects")).unwrap();
     fs::copy(&split, &all).unwrap();

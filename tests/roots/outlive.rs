@@ -1,8 +1,10 @@
 //! Second names outlive what happens to the rest of the store, to its `.gitignore`, and to git.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::repo::{Repo, kept, packs, put_kept_in};
 use crate::support::{files, has_strace, run};
@@ -10,6 +12,14 @@ use crate::support::{files, has_strace, run};
 /// How many versions of `data` there are.
 fn versions(repo: &Repo) -> usize {
     repo.project.art(["ls", "data", "--json"]).ok().json().as_array().unwrap().len()
+}
+
+/// The numbers of the versions of `data`, in order.
+fn numbers(repo: &Repo) -> Vec<u64> {
+    let told = repo.project.art(["ls", "data", "--json"]).ok().json();
+    let mut numbers: Vec<u64> = told.as_array().unwrap().iter().map(|version| version["number"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// Writes a file anew, as git and other tools do it.
@@ -162,6 +172,35 @@ fn what_is_torn_in_its_place_keeps_the_second_name_of_another_modes_time() {
     repo.project.art(["init", "--git=split"]).ok();
     repo.project.art(["repair"]).ok();
     repo.project.art(["get", "data:v0", "out"]).ok();
+}
+
+#[test]
+fn no_number_is_given_twice_by_a_clean_while_others_write() {
+    let of_put = &["put", "data", "../more"][..];
+    let of_cp = &["cp", "data", "data"][..];
+    for (mode, command, count) in
+        [("split", of_put, 2), ("all", of_put, 2), ("split", of_cp, 1), ("split", &["tag", "add", "data", "x"], 1)]
+    {
+        let repo = Repo::new(&[&format!("--git={mode}")]);
+        let store = repo.project.store();
+        repo.put_kept(1);
+        fs::write(repo.project.outside().join("more"), "more").unwrap();
+        let number = files(&store.join("local")).into_iter().find(|path| path.ends_with("number")).unwrap();
+        let lock = fs::File::open(number).unwrap();
+        lock.lock().unwrap();
+        let mut writer = repo.project.command(command).stderr(Stdio::piped()).spawn().unwrap();
+        // It says that it waits for the lock: all but the record is stored.
+        let mut told = BufReader::new(writer.stderr.take().unwrap());
+        told.read_line(&mut String::new()).unwrap();
+        repo.git(["clean", "--quiet", "-fd"]);
+        assert!(!store.join("refs/data/versions").exists());
+        lock.unlock().unwrap();
+        let mut rest = String::new();
+        told.read_to_string(&mut rest).unwrap();
+        assert!(writer.wait().unwrap().success() && rest.contains("put back"), "{rest}");
+        assert_eq!(numbers(&repo), (0..count).collect::<Vec<_>>(), "{mode} {command:?}");
+        repo.project.art(["fsck", "--deep"]).ok();
+    }
 }
 
 #[test]

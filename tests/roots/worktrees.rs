@@ -249,3 +249,22 @@ fn nothing_is_stored_where_it_cannot_be_told_what_the_worktree_shares() {
     linked.art(&["put", "data", "more"]).ok();
     assert_eq!((packs(&linked.store(), "packs").len(), packs(&main.join(".artifacts"), "packs").len()), (0, 2));
 }
+
+#[test]
+fn records_come_back_with_pages_that_another_worktree_has_too() {
+    let linked = Linked::new(&[]);
+    let root = linked.repo.project.root();
+    put_kept_in(&linked.repo.project, &linked.dir, 1);
+    put_kept_in(&linked.repo.project, &root, 1);
+    let (own, other) = (linked.repo.project.store(), linked.store());
+    assert_eq!(packs(&own, "meta"), packs(&other, "meta"));
+    put_kept_in(&linked.repo.project, &linked.dir, 2);
+    linked.repo.git(["clean", "--quiet", "-fd"]);
+    assert!(!own.join("meta").exists());
+    put_kept_in(&linked.repo.project, &root, 3);
+    reads(&art_in(&linked.repo, &root, &["cat", "data:v0", "file"]), 1);
+    reads(&art_in(&linked.repo, &root, &["cat", "data:v1", "file"]), 3);
+    linked.repo.project.art(["fsck", "--deep"]).ok();
+    // What the other alone needs stays there.
+    assert_eq!((packs(&own, "meta").len(), packs(&other, "meta").len()), (2, 2));
+}

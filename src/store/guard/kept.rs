@@ -54,6 +54,8 @@ pub(crate) struct Kept {
 pub(crate) struct Tended {
     /// What is gone from its place and in no commit.
     pub(crate) gone: Vec<Kept>,
+    /// What is gone and in a commit, as after a switch.
+    pub(crate) held: Vec<Kept>,
     /// What kept the guard from being made, or second names from being given up.
     pub(crate) trouble: Option<Error>,
 }
@@ -73,6 +75,20 @@ struct Sorted {
     gone: Vec<Kept>,
     /// Those that are named as a pack or a record, alone, and no such thing by what they begin with.
     unknown: Vec<PathBuf>,
+}
+
+impl Kept {
+    /// Reads the record that it is.
+    pub(crate) fn record(&self) -> Option<Record> {
+        let bytes = read_start(&self.at, RECORD_LEN_MAX as u64 + 1).ok()??;
+        Record::decode(&bytes).ok()
+    }
+
+    /// Reads the pack that it is; none if it is not what its name says.
+    pub(crate) fn whole_pack(&self) -> Option<Vec<u8>> {
+        let pack = read_start(&self.at, PACK_LEN_MAX).ok()??;
+        is_hash_named(blake3::hash(&pack), &self.at).then_some(pack)
+    }
 }
 
 impl Guard {
@@ -100,18 +116,14 @@ impl Guard {
         let (held, asked) = match self.held(&here, &gone) {
             Ok(held) => (held, Ok(())),
             Err(error) if gone.is_empty() => (HashSet::new(), if self.repo.leads_here() { Err(error) } else { Ok(()) }),
-            // Another branch may have them, and git would not switch to it over files that it does not know.
-            Err(error) => {
-                let error = error.within("cannot tell which files that are gone from the store git has");
-                return Err(if self.repo.leads_here() { error } else { error.hint(NOWHERE_HINT) });
-            }
+            Err(error) => return Err(self.untold(error)),
         };
         let asked = tracked.and(asked);
         let is_held = |kept: &Kept| held.contains(kept.path.as_path());
         let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
         let here = here.into_iter().filter(is_held).collect();
         let guarded = if made.is_ok() { guarded } else { Vec::new() };
-        let spared = self.spare(here, gone_and_held, guarded, local, locks, progress);
+        let spared = self.spare(here, gone_and_held.clone(), guarded, local, locks, progress);
         // What is put back may be of what is guarded now.
         if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
             && is_news
@@ -120,7 +132,7 @@ impl Guard {
             // A note that is lost costs a question.
             let _ = fs::write(&note, stamp);
         }
-        Ok(Tended { gone, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
+        Ok(Tended { gone, held: gone_and_held, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
@@ -164,14 +176,30 @@ impl Guard {
     /// Lists what is gone from its place and in no commit, without changing anything.
     pub(crate) fn gone(&self) -> Result<Vec<Kept>> {
         let gone = self.sort(true)?.gone;
-        self.not_held(gone)
+        Ok(self.sift(gone)?.0)
+    }
+
+    /// Lists what is gone from its place, whether a commit has it or not, without asking git.
+    pub(crate) fn out_of_place(&self) -> Result<Vec<Kept>> {
+        Ok(self.sort(false)?.gone)
+    }
+
+    /// Lists the meta packs that are in their places in another working tree, and not in this one.
+    pub(crate) fn meta_packs_elsewhere(&self) -> Result<Vec<Kept>> {
+        let stores = self.repo.stores();
+        let own = [self.layout.root().to_owned()];
+        let is_elsewhere = |kept: &Kept| kept.path.class() == FileClass::Meta && is_in(&stores, &kept.path) && !is_in(&own, &kept.path);
+        if stores.len() < 2 {
+            return Ok(Vec::new());
+        }
+        Ok(self.sort(true)?.here.into_iter().filter(is_elsewhere).collect())
     }
 
     /// Lists the same, and which second names are the last of their files, and damaged: those of what is gone
     /// from its place, and those of which that cannot be told.
     pub(crate) fn missing(&self) -> Result<(Vec<Kept>, Vec<DamagedKept>)> {
         let Sorted { gone, unknown, .. } = self.sort(true)?;
-        let gone = self.not_held(gone)?;
+        let (gone, _) = self.sift(gone)?;
         let classes = gone.iter().map(|kept| (&kept.at, kept.path.class().pack())).chain(unknown.iter().map(|at| (at, None)));
         let mut damaged = Vec::new();
         for (at, class) in classes {
@@ -182,16 +210,30 @@ impl Guard {
         Ok((gone, damaged))
     }
 
-    fn not_held(&self, gone: Vec<Kept>) -> Result<Vec<Kept>> {
-        let held = self.held(&[], &gone)?;
-        Ok(gone.into_iter().filter(|kept| !held.contains(kept.path.as_path())).collect())
+    /// Asks git what of all that is gone is in no commit, and what is in one.
+    pub(crate) fn sift(&self, gone: Vec<Kept>) -> Result<(Vec<Kept>, Vec<Kept>)> {
+        let held = self.held(&[], &gone).map_err(|error| self.untold(error))?;
+        Ok(gone.into_iter().partition(|kept| !held.contains(kept.path.as_path())))
     }
 
-    /// Gives files their places again, in the order in which files travel; those whose bytes are
-    /// right; warns of how many, and of how many are damaged. Where one cannot be read, none: records are not to
-    /// come back without their packs.
-    pub(crate) fn put_back(&self, disk: &Disk, gone: Vec<Kept>, progress: &dyn Progress) -> Result<()> {
-        let (mut good, mut damaged) = (Vec::new(), 0);
+    /// Makes the error of a git that does not tell: another branch may have what is gone, and git would not switch
+    /// to it over files that it does not know.
+    fn untold(&self, error: Error) -> Error {
+        let error = error.within("cannot tell which files that are gone from the store git has");
+        if self.repo.leads_here() { error } else { error.hint(NOWHERE_HINT) }
+    }
+
+    /// Gives files their places again, in the order in which files travel, with what is to be done `before` the
+    /// records; those whose bytes are right; warns of how many, and returns those that are damaged. Where one cannot
+    /// be read, none: records are not to come back without their packs.
+    pub(crate) fn put_back(
+        &self,
+        disk: &Disk,
+        gone: Vec<Kept>,
+        progress: &dyn Progress,
+        before: impl FnOnce(&[Kept]) -> Result<()>,
+    ) -> Result<Vec<Kept>> {
+        let (mut good, mut damaged) = (Vec::new(), Vec::new());
         for kept in gone {
             if fs::symlink_metadata(&kept.at).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
                 // Another writer has put it back, and `gc` removed it.
@@ -200,7 +242,7 @@ impl Guard {
             if is_whole(&kept.at)? {
                 good.push(kept);
             } else {
-                damaged += 1;
+                damaged.push(kept);
             }
         }
         good.sort_by(|a, b| (a.path.class(), &a.path).cmp(&(b.path.class(), &b.path)));
@@ -208,16 +250,19 @@ impl Guard {
         if good.iter().any(|kept| kept.path.class() == FileClass::Condemn) && !self.layout.root().join(&feature).exists() {
             disk.publish(disk.draft()?, &feature, |_| Ok(true))?;
         }
-        good.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
+        let (packs, records) = good.split_at(good.partition_point(|kept| kept.path.class().pack().is_some()));
+        packs.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
+        before(records)?;
+        records.iter().try_for_each(|kept| disk.put_back(&kept.at, kept.path.as_path()))?;
         disk.sync_kept()?;
         if !good.is_empty() {
             progress.warn(&format!("put back {} files that were stored and gone, as after `git clean`", good.len()));
         }
-        if damaged > 0 {
-            let why = "what is left of them is damaged: see `art repair`";
-            progress.warn(&format!("cannot put back {damaged} files that were stored and gone, for {why}"));
+        if !damaged.is_empty() {
+            let (count, why) = (damaged.len(), "what is left of them is damaged: see `art repair`");
+            progress.warn(&format!("cannot put back {count} files that were stored and gone, for {why}"));
         }
-        Ok(())
+        Ok(damaged)
     }
 
     /// Gives second names to all that has none: of a store that is older than its guard, or of a file whose

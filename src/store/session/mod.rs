@@ -4,6 +4,8 @@
 //! this store's writers published it, or when it was adopted: hashed whole, as is all it holds, and
 //! synced.
 
+mod gone;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -25,10 +27,9 @@ use crate::refs::condemned::{self, Condemned};
 use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
 use crate::refs::write;
-
-use super::guard::{Guard, Tended};
-use super::put_note::{PutNote, PutNotes};
-use super::{FORMAT_FILE, INDEX_DIR, Need, Store, local, rests, worktrees};
+use crate::store::guard::Guard;
+use crate::store::put_note::{PutNote, PutNotes};
+use crate::store::{FORMAT_FILE, INDEX_DIR, Need, Store, local, rests, worktrees};
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -39,6 +40,9 @@ pub struct Session<'a> {
     /// Where the locks lie: in local state, of which stores in linked worktrees share this.
     locks: PathBuf,
     lock: Lock,
+    guard: Option<Guard>,
+    /// Second names of what is gone from its place and stays so.
+    left: Mutex<HashSet<PathBuf>>,
     /// For who deletes, and for who then collects: the one must not use up the other's.
     rm_reserve: Reserve,
     gc_reserve: Reserve,
@@ -95,28 +99,12 @@ impl<'a> Session<'a> {
         gc_reserve.fill();
         rm_reserve.fill();
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
-        let session = Session { store, context, disk, local, locks, lock, rm_reserve, gc_reserve, note: OnceLock::new(), packs };
-        if let Some((guard, tended)) = guard.zip(tended) {
-            session.put_back(&guard, tended)?;
+        let (note, left) = (OnceLock::new(), Mutex::default());
+        let session = Session { store, context, disk, local, locks, lock, guard, left, rm_reserve, gc_reserve, note, packs };
+        if let Some(tended) = tended {
+            session.take_up(tended)?;
         }
         Ok(session)
-    }
-
-    /// Puts back what somebody has removed whom nobody asked. What keeps the guard from standing keeps
-    /// nobody from working.
-    fn put_back(&self, guard: &Guard, tended: Tended) -> Result<()> {
-        if let Some(error) = tended.trouble {
-            self.context.progress.warn(&format!("cannot guard the store against `git clean`: {error}"));
-        }
-        if tended.gone.is_empty() {
-            return Ok(());
-        }
-        let numbers = self.lock_numbers()?;
-        guard.put_back(&self.disk, tended.gone, self.context.progress)?;
-        *self.packs() = Packs { condemned: self.store.condemned()?, ..Packs::default() };
-        drop(numbers);
-        self.list_packs_again()?;
-        Ok(())
     }
 
     /// Returns the store.
@@ -134,8 +122,24 @@ impl<'a> Session<'a> {
         &self.local
     }
 
-    /// Takes the exclusive lock under which numbers are given and records are written.
+    /// Takes the exclusive lock under which numbers are given and records are written. What a `git clean` has
+    /// taken since the session began is in its place again then, for its numbers are given.
+    ///
+    /// Cost: in a git repo a look at each second name, and a listing of the records.
     pub fn lock_numbers(&self) -> Result<Lock> {
+        loop {
+            let numbers = self.take_numbers()?;
+            let gone = self.gone_meanwhile()?;
+            if gone.is_empty() {
+                return Ok(numbers);
+            }
+            // Git is asked without the lock.
+            drop(numbers);
+            self.put_back_meanwhile(gone)?;
+        }
+    }
+
+    fn take_numbers(&self) -> Result<Lock> {
         Lock::take(&self.locks.join("number"), Mode::Exclusive, self.context.wait, self.context.progress)
     }
 
