@@ -132,7 +132,7 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
 
 /// Warns if git tracks files, of another mode's time, where it is to commit none.
 fn warn_of_tracked(root: &Path, guard: &Guard, progress: &dyn Progress) {
-    let folder = root.join(guard.place());
+    let folder: PathBuf = root.join(guard.place()).components().collect();
     let shown = quote_path(&folder);
     match guard.tracked(guard.place()) {
         Ok(files) if files.is_empty() => {}

@@ -43,7 +43,6 @@ use crate::refs::history::History;
 use crate::refs::read::{self, Known};
 use crate::refs::runs::Runs;
 use census::Census;
-use guard::GitMode;
 
 /// The name of a store's directory.
 pub const STORE_DIR: &str = ".artifacts";
@@ -98,8 +97,8 @@ impl Store {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && root.is_dir() => {
                 let error = Error::damaged(format!("{shown} is not a store: it has no file `format`"));
-                if GitMode::of_guard(root).is_ok_and(|mode| mode.is_some()) {
-                    return Err(error.hint("run `art repair`: it puts back what `git clean` took"));
+                if let Some(way) = guard::way_back(root) {
+                    return Err(error.hint(way.hint(root)));
                 }
                 return Err(error.hint("if it is a store that is still being copied, let the copy finish; for a new store run `art init`"));
             }

@@ -279,3 +279,26 @@ fn who_may_not_read_the_files_of_git_can_read_the_store() {
     fs::write(dir.join("more"), "more").unwrap();
     assert!(art(&["put", "data", "more"]).fails(1).contains("commondir"));
 }
+
+#[test]
+fn on_a_branch_without_the_store_nothing_is_made_and_the_one_with_it_is_named() {
+    for mode in ["--git=split", "--git=all"] {
+        let repo = Repo::new(&[mode]);
+        repo.put_kept(1);
+        repo.commit("one");
+        repo.put_kept(2);
+        repo.git(["switch", "--quiet", "--orphan", "empty"]);
+        repo.git(["commit", "--quiet", "--allow-empty", "-m", "nothing"]);
+        repo.git(["clean", "--quiet", "-fd"]);
+        let before = files(&repo.project.store());
+        for command in [&["ls"][..], &["repair"], &["put", "data", "../source-1"]] {
+            let ran = repo.project.art(command);
+            let told = ran.fails(5);
+            assert!(told.contains("`git switch main`"), "{command:?}: {told}");
+        }
+        assert_eq!(files(&repo.project.store()), before, "{mode}");
+        repo.git(["switch", "--quiet", "main"]);
+        repo.project.art(["repair"]).ok();
+        assert_eq!(numbers(&repo), [0, 1]);
+    }
+}

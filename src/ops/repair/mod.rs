@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::quote::quote_path;
-use crate::store::guard::{GitMode, Guard, KEEP_DIR, Kept};
+use crate::store::guard::{Guard, KEEP_DIR, Kept, WayBack, way_back};
 use crate::store::quarantine::QUARANTINE;
 use crate::store::session::Session;
 use crate::store::{FORMAT_FILE, Need, Store};
@@ -113,9 +113,9 @@ pub struct Lost {
 }
 
 /// Opens a store that is to be repaired; of one that `git clean` has left nothing of but what is guarded,
-/// makes the rest again first.
+/// makes the rest again first. Not of one that another branch has: git would not switch to it over these files.
 pub fn open(root: &Path, progress: &dyn Progress) -> Result<Store> {
-    if !root.join(FORMAT_FILE).exists() && GitMode::of_guard(root)?.is_some() {
+    if !root.join(FORMAT_FILE).exists() && matches!(way_back(root), Some(WayBack::Repair)) {
         init(root, &InitOptions::default(), progress)?;
         progress.warn("the store had been cleaned away: what was guarded, and all that it keeps, is in its place again");
     }

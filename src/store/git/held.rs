@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use super::around::Around;
 use super::objects::Objects;
-use super::{Oid, Stamp, cannot_run, failed, git, output, unexpected};
+use super::{Oid, Stamp, cannot_run, failed, git, lines, output, unexpected};
 use crate::error::Result;
 
 /// Files asked for before the first answer is read: questions and answers must fit pipes.
@@ -43,9 +43,30 @@ pub(in crate::store) struct Blob {
 
 /// Returns what the commit at `HEAD` has of each of some files, given relative to the store.
 pub(in crate::store) fn in_head(top: &Path, store: &Path, paths: &[&Path]) -> Result<Vec<Option<Blob>>> {
-    if paths.is_empty() || store.as_os_str().as_bytes().contains(&b'\n') {
-        // It cannot be asked for by a line.
-        return Ok(vec![None; paths.len()]);
+    blobs_of(top, &paths.iter().map(|path| named("HEAD", &store.join(path))).collect::<Vec<_>>())
+}
+
+/// Returns the branch that has a file which the commit at `HEAD` has not, if there is one.
+pub(in crate::store) fn on_another_branch(top: &Path, file: &Path) -> Result<Option<String>> {
+    let mut command = git();
+    let told = output(command.current_dir(top).args(["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes"]))?;
+    let branches: Vec<String> = lines(&told).collect();
+    let names = ["HEAD"].into_iter().chain(branches.iter().map(String::as_str)).map(|branch| named(branch, file));
+    let blobs = blobs_of(top, &names.collect::<Vec<_>>())?;
+    let Some((None, others)) = blobs.split_first() else { return Ok(None) };
+    Ok(branches.into_iter().zip(others).find(|(_, blob)| blob.is_some()).map(|(branch, _)| branch))
+}
+
+/// Names the file of a commit, as git reads it.
+fn named(commit: &str, file: &Path) -> Vec<u8> {
+    [commit.as_bytes(), b":", file.as_os_str().as_bytes()].concat()
+}
+
+/// Returns the blobs that have some names.
+fn blobs_of(top: &Path, names: &[Vec<u8>]) -> Result<Vec<Option<Blob>>> {
+    if names.iter().any(|name| name.contains(&b'\n')) || names.is_empty() {
+        // They cannot be asked for by lines.
+        return Ok(vec![None; names.len()]);
     }
     let mut command = git();
     command.current_dir(top).args(["cat-file", "--batch-check"]);
@@ -55,12 +76,8 @@ pub(in crate::store) fn in_head(top: &Path, store: &Path, paths: &[&Path]) -> Re
         let mut blobs = Vec::new();
         let (Some(mut input), Some(answers)) = (input, answers) else { return Ok(blobs) };
         let mut answers = BufReader::new(answers);
-        for asked in paths.chunks(ASKED_MAX) {
-            let mut lines = Vec::new();
-            for path in asked {
-                lines.extend([b"HEAD:", store.join(path).as_os_str().as_bytes(), b"\n"].concat());
-            }
-            input.write_all(&lines)?;
+        for asked in names.chunks(ASKED_MAX) {
+            input.write_all(&asked.iter().flat_map(|name| [name, &b"\n"[..]].concat()).collect::<Vec<_>>())?;
             input.flush()?;
             for _ in asked {
                 let mut answer = Vec::new();

@@ -18,8 +18,10 @@ use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::open::open_regular;
-use crate::quote::quote_path;
+use crate::quote::{quote_path, shell_word};
+use crate::store::FORMAT_FILE;
 use crate::store::git::around::Around;
+use crate::store::git::held::on_another_branch;
 use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
@@ -84,6 +86,14 @@ const RECORDS: &[&str] = &["refs", "runs", "gc"];
 /// Directories of all that some mode gives second names to.
 const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
 
+/// What brings back a store that is gone but for what is guarded.
+pub(crate) enum WayBack {
+    /// To switch to a branch.
+    Switch(String),
+    /// To put back what `git clean` took.
+    Repair,
+}
+
 /// A store in a git repo, as far as guarding goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
@@ -95,6 +105,21 @@ pub(crate) struct Guard {
     /// Whether its `.gitignore` is there: `git clean` may have left but the guard.
     has_rules: bool,
     repo: Around,
+}
+
+impl WayBack {
+    /// Says what to do.
+    pub(crate) fn hint(&self, root: &Path) -> String {
+        match self {
+            WayBack::Repair => "run `art repair`: it puts back what `git clean` took".to_owned(),
+            WayBack::Switch(branch) => {
+                let (branch, store) = (shell_word(Path::new(branch)), shell_word(root));
+                format!(
+                    "the branch {branch} has the store: run `git switch {branch}`, or `git checkout {branch} -- {store}` to have it on this one"
+                )
+            }
+        }
+    }
 }
 
 impl GitMode {
@@ -163,6 +188,16 @@ pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
 /// Tells the same by the text of that `.gitignore`.
 fn mode_by(root: &Path, rules: Option<&str>) -> Result<Option<GitMode>> {
     rules.map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))
+}
+
+/// Says what brings a store back of which little but what is guarded is left, if it is one: another branch has it,
+/// or `git clean` took it.
+pub(crate) fn way_back(root: &Path) -> Option<WayBack> {
+    let mode = GitMode::of_guard(root).ok().flatten()?;
+    // What git has of one of which it commits nothing is of another mode's time.
+    let repo = Around::find(root).ok().flatten().filter(|_| mode != GitMode::None);
+    let branch = repo.and_then(|repo| on_another_branch(&repo.top, &repo.store.join(FORMAT_FILE)).ok().flatten());
+    Some(branch.map_or(WayBack::Repair, WayBack::Switch))
 }
 
 /// Reads a store's `.gitignore`; none if it is not there.

@@ -16,7 +16,7 @@ use crate::env::{Env, files};
 #[track_caller]
 fn init_beside_tracked(env: &Env, mode: &str) {
     let ran = env.art(["init", "--git", mode]);
-    let is_told = ran.stderr.starts_with("warning: git tracks ") && ran.stderr.contains("git rm -r --quiet --cached -- ");
+    let is_told = ran.stderr.starts_with("warning: git goes on tracking ") && ran.stderr.contains("git rm -r --quiet --cached -- ");
     assert!(ran.code == Some(0) && is_told && ran.stderr.lines().count() == 1, "{ran:?}");
 }
 
