@@ -173,6 +173,8 @@ const ALL: &[Scenario] = &[
     store("in git: gc deletes", &[GIT, INIT, ONE, TWO, MANY, &["rm", "data:v1", "data:v2"]], &["gc", "--prune-now"]),
     store("in git: pull", &[GIT, INIT, ONE, COPY, AHEAD], &["pull", "copy"]),
     store("in git: init for another mode", &[GIT, EXCLUDE, INIT, ONE], INIT_ALL),
+    store("in git: init for another mode than is tracked", &[GIT, INIT_ALL, ONE, COMMIT, TWO], INIT_SPLIT),
+    store("in git: put where packs are tracked", &[GIT, INIT_ALL, ONE, COMMIT, INIT_SPLIT], TWO),
     store("in git, none: init for another mode", &[GIT, EXCLUDE, INIT_NONE, ONE], INIT_SPLIT),
     store("in git, all: put the second", &[GIT, INIT_ALL, ONE], TWO),
     store("in git, none: put the second", &[GIT, INIT_NONE, ONE], TWO),
