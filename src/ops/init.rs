@@ -7,9 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::context::Context;
 use crate::durable::Disk;
 use crate::error::{Error, Result};
 use crate::format::FORMAT_LINE;
+use crate::format::record::Time;
 use crate::lock::{Lock, Mode, Wait};
 use crate::open::look_at;
 use crate::ops::wording::count;
@@ -18,6 +20,7 @@ use crate::quote::quote_path;
 use crate::store::git::tree::untracking;
 pub use crate::store::guard::GitMode;
 use crate::store::guard::{Guard, IGNORE_FILE, read, write};
+use crate::store::session::Session;
 use crate::store::worktrees::{self, layout_of, place_elsewhere};
 use crate::store::{FORMAT_FILE, STORE_DIR, Store, local};
 
@@ -120,8 +123,12 @@ pub fn init(root: &Path, options: &InitOptions, progress: &dyn Progress) -> Resu
         if guard.stands()? && !guard.is_excluded()? {
             guard.exclude()?;
         }
-        let _alone = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
-        guard.put_back(&disk.keeping(Some(guard.keep())), tended.gone, progress, |_| Ok(()))?;
+        if !tended.gone.is_empty() {
+            // A writer puts back what is gone before it does anything else; this one writes no record.
+            let now = Time(jiff::Timestamp::UNIX_EPOCH);
+            let context = Context { now, git: None, run: None, threads: 1, wait: Wait::Patiently, progress };
+            drop(Session::begin(&Store::open(root)?, &context)?);
+        }
         if mended.contains(&IGNORE_FILE) {
             warn_of_tracked(root, guard, progress);
         }

@@ -1,13 +1,13 @@
 //! Second names outlive what happens to the rest of the store, to its `.gitignore`, and to git.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use crate::repo::{Repo, kept, packs, put_kept_in};
-use crate::support::{files, has_strace, run};
+use crate::support::{Project, files, has_strace, noise, run};
 
 /// How many versions of `data` there are.
 fn versions(repo: &Repo) -> usize {
@@ -291,14 +291,60 @@ fn on_a_branch_without_the_store_nothing_is_made_and_the_one_with_it_is_named() 
         repo.git(["commit", "--quiet", "--allow-empty", "-m", "nothing"]);
         repo.git(["clean", "--quiet", "-fd"]);
         let before = files(&repo.project.store());
-        for command in [&["ls"][..], &["repair"], &["put", "data", "../source-1"]] {
-            let ran = repo.project.art(command);
-            let told = ran.fails(5);
-            assert!(told.contains("`git switch main`"), "{command:?}: {told}");
-        }
-        assert_eq!(files(&repo.project.store()), before, "{mode}");
+        let names_it = |way: &str| {
+            for command in [&["ls"][..], &["repair"], &["put", "data", "../source-1"]] {
+                let ran = repo.project.art(command);
+                let told = ran.fails(5);
+                assert!(told.contains(way), "{command:?}: {told}");
+            }
+            assert_eq!(files(&repo.project.store()), before, "{mode}");
+        };
+        names_it("`git switch main`");
+        repo.git(["tag", "stored", "main"]);
+        repo.git(["branch", "--quiet", "-D", "main"]);
+        names_it("`git checkout tags/stored -- ");
+        repo.git(["branch", "main", "stored"]);
         repo.git(["switch", "--quiet", "main"]);
         repo.project.art(["repair"]).ok();
         assert_eq!(numbers(&repo), [0, 1]);
+    }
+}
+
+#[test]
+fn what_is_stashed_is_not_made_again() {
+    let repo = Repo { project: Project::bare() };
+    repo.git(["init", "--quiet", "--initial-branch=main"]);
+    repo.git(["commit", "--quiet", "--allow-empty", "-m", "nothing"]);
+    repo.project.art(["init"]).ok();
+    repo.put_kept(1);
+    repo.git(["stash", "--quiet", "--include-untracked"]);
+    for command in [&["ls"][..], &["repair"], &["put", "data", "../source-1"]] {
+        assert!(repo.project.art(command).fails(5).contains("`git stash pop`"), "{command:?}");
+    }
+    repo.git(["stash", "pop", "--quiet"]);
+    repo.put_kept(2);
+    assert_eq!(numbers(&repo), [0, 1]);
+}
+
+#[test]
+fn a_change_of_mode_while_one_writes_leaves_nothing_without_a_second_name() {
+    for (from, to) in [("split", "all"), ("none", "split"), ("all", "split")] {
+        let repo = Repo::new(&[&format!("--git={from}")]);
+        repo.put_kept(1);
+        let mut put = repo.project.command(["put", "data", "-"]);
+        let mut put = put.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut input = put.stdin.take().unwrap();
+        // More than fits a pipe: it has begun to read.
+        input.write_all(&noise(7, 1 << 20)).unwrap();
+        repo.project.art(["init", &format!("--git={to}")]);
+        drop(input);
+        let ended = put.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && told.contains("has changed meanwhile"), "{from} {to}: {told}");
+        repo.put_kept(2);
+        repo.git(["clean", "--quiet", "-fdx"]);
+        repo.project.art(["repair"]).ok();
+        repo.project.art(["fsck", "--deep"]).ok();
+        assert_eq!(numbers(&repo), [0, 1], "{from} {to}");
     }
 }

@@ -120,3 +120,53 @@ fn a_put_warns_where_git_tracks_second_names() {
     assert!(repo.project.art(["init"]).fails(1).contains("art doctor"));
     assert!(repo.project.art(["doctor", "--json"]).text().contains("tracked-files"));
 }
+
+#[test]
+fn what_worktrees_of_a_bare_repo_track_is_kept_where_they_share_it() {
+    let repo = Repo { project: crate::support::Project::bare() };
+    repo.git(["init", "--quiet", "--bare", "../bare"]);
+    let bare = repo.project.outside().join("bare");
+    repo.git_in(&bare, ["worktree", "add", "--quiet", "--orphan", "-b", "main", "../tree"]);
+    let dir = repo.project.outside().join("tree");
+    let art = |args: &[&str]| run(repo.project.command(args).current_dir(&dir)).ok().text();
+    let git = |args: &[&str]| repo.git_in(&dir, args);
+    art(&["init", "--git=all"]);
+    put_kept_in(&repo.project, &dir, 1);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    art(&["init", "--git=split"]);
+    put_kept_in(&repo.project, &dir, 2);
+    git(&["clean", "--quiet", "-fdx"]);
+    art(&["repair"]);
+    put_kept_in(&repo.project, &dir, 3);
+    art(&["fsck", "--deep"]);
+    for version in ["data:v0", "data:v1", "data:v2"] {
+        art(&["get", version, version]);
+    }
+}
+
+#[test]
+fn packs_that_lie_in_another_worktree_alone_keep_their_second_names() {
+    let repo = Repo { project: crate::support::Project::bare() };
+    repo.git(["init", "--quiet", "--initial-branch=main"]);
+    repo.git(["commit", "--quiet", "--allow-empty", "-m", "nothing"]);
+    repo.git(["worktree", "add", "--quiet", "-b", "other", "../linked"]);
+    let dir = repo.project.outside().join("linked");
+    let art = |args: &[&str]| run(repo.project.command(args).current_dir(&dir));
+    art(&["init", "--git=all"]).ok();
+    put_kept_in(&repo.project, &dir, 1);
+    repo.git_in(&dir, ["add", "--all"]);
+    repo.git_in(&dir, ["commit", "--quiet", "-m", "one"]);
+    put_kept_in(&repo.project, &dir, 2);
+    art(&["init", "--git=split"]);
+    repo.git_in(&dir, ["commit", "--quiet", "--all", "-m", "split"]);
+    put_kept_in(&repo.project, &dir, 3);
+    repo.git(["checkout", "--quiet", "other", "--", ".artifacts/format", ".artifacts/.gitignore", ".artifacts/.gitattributes"]);
+    repo.git(["commit", "--quiet", "-m", "a store"]);
+    put_kept_in(&repo.project, &repo.project.root(), 4);
+    repo.git_in(&dir, ["clean", "--quiet", "-fdx"]);
+    art(&["repair"]).ok();
+    for version in ["data:v0", "data:v1", "data:v2"] {
+        art(&["get", version, version]).ok();
+    }
+}

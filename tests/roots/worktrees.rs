@@ -261,6 +261,9 @@ fn records_come_back_with_pages_that_another_worktree_has_too() {
     put_kept_in(&linked.repo.project, &linked.dir, 2);
     linked.repo.git(["clean", "--quiet", "-fd"]);
     assert!(!own.join("meta").exists());
+    linked.repo.project.art(["init"]).ok();
+    reads(&art_in(&linked.repo, &root, &["cat", "data:v0", "file"]), 1);
+    linked.repo.git(["clean", "--quiet", "-fd"]);
     put_kept_in(&linked.repo.project, &root, 3);
     reads(&art_in(&linked.repo, &root, &["cat", "data:v0", "file"]), 1);
     reads(&art_in(&linked.repo, &root, &["cat", "data:v1", "file"]), 3);

@@ -46,15 +46,34 @@ pub(in crate::store) fn in_head(top: &Path, store: &Path, paths: &[&Path]) -> Re
     blobs_of(top, &paths.iter().map(|path| named("HEAD", &store.join(path))).collect::<Vec<_>>())
 }
 
-/// Returns the branch that has a file which the commit at `HEAD` has not, if there is one.
-pub(in crate::store) fn on_another_branch(top: &Path, file: &Path) -> Result<Option<String>> {
+/// Where git has what the commit at `HEAD` has not.
+pub(crate) enum Elsewhere {
+    /// On a branch that can be switched to.
+    Branch(String),
+    /// In another commit, by a name that git knows.
+    Commit(String),
+    /// In the newest stash, as what was not tracked.
+    Stash,
+}
+
+/// Says where git has a file which the commit at `HEAD` has not, if it has it.
+pub(in crate::store) fn elsewhere(top: &Path, file: &Path) -> Result<Option<Elsewhere>> {
     let mut command = git();
-    let told = output(command.current_dir(top).args(["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes"]))?;
-    let branches: Vec<String> = lines(&told).collect();
-    let names = ["HEAD"].into_iter().chain(branches.iter().map(String::as_str)).map(|branch| named(branch, file));
+    command.current_dir(top).args(["for-each-ref", "--format=%(refname) %(symref)%(worktreepath)"]);
+    let told = output(command.args(["refs/heads", "refs/remotes", "refs/tags"]))?;
+    let refs: Vec<(String, bool)> =
+        lines(&told).filter_map(|line| line.split_once(' ').map(|(name, used)| (name.to_owned(), used.is_empty()))).collect();
+    let names = ["HEAD", "refs/stash^3"].into_iter().chain(refs.iter().map(|(name, _)| name.as_str())).map(|name| named(name, file));
     let blobs = blobs_of(top, &names.collect::<Vec<_>>())?;
-    let Some((None, others)) = blobs.split_first() else { return Ok(None) };
-    Ok(branches.into_iter().zip(others).find(|(_, blob)| blob.is_some()).map(|(branch, _)| branch))
+    let [None, stashed, others @ ..] = &blobs[..] else { return Ok(None) };
+    if stashed.is_some() {
+        return Ok(Some(Elsewhere::Stash));
+    }
+    let having = || refs.iter().zip(others).filter(|(_, blob)| blob.is_some()).map(|(name, _)| name);
+    // One that another worktree has checked out cannot be switched to.
+    let branch = having().find_map(|(name, is_free)| name.strip_prefix("refs/heads/").filter(|_| *is_free));
+    let commit = || having().next().map(|(name, _)| Elsewhere::Commit(name.trim_start_matches("refs/").to_owned()));
+    Ok(branch.map(|branch| Elsewhere::Branch(branch.to_owned())).or_else(commit))
 }
 
 /// Names the file of a commit, as git reads it.

@@ -107,11 +107,12 @@ impl Guard {
         let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
         let has_changed = is_news && self.repo.leads_here();
         let tracked = if has_changed { self.ask_what_is_tracked() } else { Ok(()) };
-        let made = self.make_whole(local, has_changed);
+        let made = self.make_whole(local, locks, has_changed, progress);
         let Sorted { here, gone, .. } = self.sort(is_news)?;
         let keep = self.keep();
-        // Those of another mode's time, of what is guarded now.
-        let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path());
+        // Those of another mode's time, of what is guarded now: in another worktree it may not be.
+        let is_covered = |kept: &Kept| fs::symlink_metadata(self.layout.path(kept.path.as_path())).is_ok();
+        let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path()) && is_covered(kept);
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
         let (held, asked) = match self.held(&here, &gone) {
             Ok(held) => (held, Ok(())),
@@ -136,12 +137,14 @@ impl Guard {
     }
 
     /// Makes the guard where it does not stand, and before that second names of what is older.
-    fn make_whole(&self, local: &Path, has_changed: bool) -> Result<()> {
+    fn make_whole(&self, local: &Path, locks: &Path, has_changed: bool, progress: &dyn Progress) -> Result<()> {
         // A repo that was made anew has no lines of its own.
         let is_excluded = || if has_changed { self.is_excluded() } else { Ok(true) };
         if self.has_rules && self.stands()? && self.strays_in()?.is_none() && is_excluded()? {
             return Ok(());
         }
+        // Who writes a record either sees that another guard stands, or its files are among those that are kept.
+        let _numbers = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;
         self.make(local)
     }
@@ -186,7 +189,7 @@ impl Guard {
 
     /// Lists the meta packs that are in their places in another working tree, and not in this one.
     pub(crate) fn meta_packs_elsewhere(&self) -> Result<Vec<Kept>> {
-        let stores = self.repo.stores();
+        let stores = self.stores();
         let own = [self.layout.root().to_owned()];
         let is_elsewhere = |kept: &Kept| kept.path.class() == FileClass::Meta && is_in(&stores, &kept.path) && !is_in(&own, &kept.path);
         if stores.len() < 2 {
@@ -281,7 +284,7 @@ impl Guard {
         let mut sorted = Sorted { here: Vec::new(), gone: Vec::new(), unknown: Vec::new() };
         let dir = self.layout.folder(KEEP_DIR.as_ref());
         // In any working tree: they share the second names.
-        let stores = LazyCell::new(|| self.repo.stores());
+        let stores = LazyCell::new(|| self.stores());
         let records = LazyCell::new(|| records_in(&stores));
         for entry in entries_in(&dir)? {
             let Ok(name) = entry.file_name().into_string() else { continue };
@@ -303,6 +306,13 @@ impl Guard {
             }
         }
         Ok(sorted)
+    }
+
+    /// Lists where a file may be in its place: in any working tree, or where these share packs.
+    fn stores(&self) -> Vec<PathBuf> {
+        let mut stores = self.repo.stores();
+        stores.extend(self.layout.shared().map(Path::to_owned));
+        stores
     }
 
     /// Asks git which of some files the commit at `HEAD` holds, at the lengths that they have in their places.

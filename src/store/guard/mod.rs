@@ -21,7 +21,7 @@ use crate::open::open_regular;
 use crate::quote::{quote_path, shell_word};
 use crate::store::FORMAT_FILE;
 use crate::store::git::around::Around;
-use crate::store::git::held::on_another_branch;
+use crate::store::git::held::{Elsewhere, elsewhere};
 use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
@@ -88,8 +88,8 @@ const EVER: &[&str] = &["packs", "meta", "refs", "runs", "gc"];
 
 /// What brings back a store that is gone but for what is guarded.
 pub(crate) enum WayBack {
-    /// To switch to a branch.
-    Switch(String),
+    /// To take it from where git has it.
+    Git(Elsewhere),
     /// To put back what `git clean` took.
     Repair,
 }
@@ -110,13 +110,18 @@ pub(crate) struct Guard {
 impl WayBack {
     /// Says what to do.
     pub(crate) fn hint(&self, root: &Path) -> String {
+        let store = shell_word(root);
+        let new = "`art init` makes a new store here, with what no commit has";
         match self {
             WayBack::Repair => "run `art repair`: it puts back what `git clean` took".to_owned(),
-            WayBack::Switch(branch) => {
-                let (branch, store) = (shell_word(Path::new(branch)), shell_word(root));
-                format!(
-                    "the branch {branch} has the store: run `git switch {branch}`, or `git checkout {branch} -- {store}` to have it on this one"
-                )
+            WayBack::Git(Elsewhere::Stash) => "git has stashed the store: run `git stash pop`".to_owned(),
+            WayBack::Git(Elsewhere::Branch(branch)) => {
+                let branch = shell_word(Path::new(branch));
+                format!("branch {branch} has the store: run `git switch {branch}`, or here `git checkout {branch} -- {store}`; {new}")
+            }
+            WayBack::Git(Elsewhere::Commit(commit)) => {
+                let commit = shell_word(Path::new(commit));
+                format!("{commit} has the store: run `git checkout {commit} -- {store}`; {new}")
             }
         }
     }
@@ -190,14 +195,14 @@ fn mode_by(root: &Path, rules: Option<&str>) -> Result<Option<GitMode>> {
     rules.map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))
 }
 
-/// Says what brings a store back of which little but what is guarded is left, if it is one: another branch has it,
+/// Says what brings a store back of which little but what is guarded is left, if it is one: git has it elsewhere,
 /// or `git clean` took it.
 pub(crate) fn way_back(root: &Path) -> Option<WayBack> {
     let mode = GitMode::of_guard(root).ok().flatten()?;
     // What git has of one of which it commits nothing is of another mode's time.
     let repo = Around::find(root).ok().flatten().filter(|_| mode != GitMode::None);
-    let branch = repo.and_then(|repo| on_another_branch(&repo.top, &repo.store.join(FORMAT_FILE)).ok().flatten());
-    Some(branch.map_or(WayBack::Repair, WayBack::Switch))
+    let found = repo.and_then(|repo| elsewhere(&repo.top, &repo.store.join(FORMAT_FILE)).ok().flatten());
+    Some(found.map_or(WayBack::Repair, WayBack::Git))
 }
 
 /// Reads a store's `.gitignore`; none if it is not there.
@@ -325,6 +330,12 @@ impl Guard {
             GitMode::None => (&[], &[]),
         };
         Keep { dir: self.layout.folder(KEEP_DIR.as_ref()), packs, records, ever: EVER }
+    }
+
+    /// Tells by what a store is guarded as it is now: its mode, and whether git goes in.
+    pub(crate) fn standing(root: &Path) -> Result<Option<(GitMode, bool)>> {
+        let Some(guard) = Guard::of(root)? else { return Ok(None) };
+        Ok(guard.stands()?.then_some((guard.mode, guard.goes_in)))
     }
 
     /// Whether all stands that this makes.

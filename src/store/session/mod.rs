@@ -27,9 +27,12 @@ use crate::refs::condemned::{self, Condemned};
 use crate::refs::history::{AliasHead, History, Version};
 use crate::refs::runs::{self, Run};
 use crate::refs::write;
-use crate::store::guard::Guard;
+use crate::store::guard::{GitMode, Guard};
 use crate::store::put_note::{PutNote, PutNotes};
 use crate::store::{FORMAT_FILE, INDEX_DIR, Need, Store, local, rests, worktrees};
+
+/// How often what is gone is put back before a writer gives up.
+const PUT_BACK_MAX: usize = 8;
 
 /// A session of one writer, from its first look-up to its durable record.
 pub struct Session<'a> {
@@ -41,6 +44,8 @@ pub struct Session<'a> {
     locks: PathBuf,
     lock: Lock,
     guard: Option<Guard>,
+    /// How the store was guarded when the session began.
+    standing: Option<(GitMode, bool)>,
     /// Second names of what is gone from its place and stays so.
     left: Mutex<HashSet<PathBuf>>,
     /// For who deletes, and for who then collects: the one must not use up the other's.
@@ -81,6 +86,7 @@ impl<'a> Session<'a> {
         let locks = worktrees::locks(store.layout(), &local, context.progress)?;
         let mut guard = Guard::of(store.root())?;
         let tended = guard.as_mut().map(|guard| guard.tend(&local, &locks, context.progress)).transpose()?;
+        let standing = Guard::standing(store.root())?;
         let lock = Lock::take(&locks.join("lock"), mode, context.wait, context.progress)
             .map_err(|error| local::told_if_read_only(store.root(), &locks, error))?;
         let disk = Disk::new(store.layout(), &local)?.keeping(guard.as_ref().map(Guard::keep));
@@ -100,7 +106,7 @@ impl<'a> Session<'a> {
         rm_reserve.fill();
         let packs = Mutex::new(Packs { condemned: store.condemned()?, ..Packs::default() });
         let (note, left) = (OnceLock::new(), Mutex::default());
-        let session = Session { store, context, disk, local, locks, lock, guard, left, rm_reserve, gc_reserve, note, packs };
+        let session = Session { store, context, disk, local, locks, lock, guard, standing, left, rm_reserve, gc_reserve, note, packs };
         if let Some(tended) = tended {
             session.take_up(tended)?;
         }
@@ -126,9 +132,17 @@ impl<'a> Session<'a> {
     /// taken since the session began is in its place again then, for its numbers are given.
     ///
     /// Cost: in a git repo a look at each second name, and a listing of the records.
+    ///
+    /// # Errors
+    ///
+    /// If the store is guarded otherwise than when the session began: what it has stored may have no second names.
     pub fn lock_numbers(&self) -> Result<Lock> {
-        loop {
+        for _ in 0..PUT_BACK_MAX {
             let numbers = self.take_numbers()?;
+            if !self.keeps_all_that(Guard::standing(self.store.root())?) {
+                return Err(Error::failed("cannot write: what git commits of the store has changed meanwhile")
+                    .hint("run the command again; what it has stored is not stored twice"));
+            }
             let gone = self.gone_meanwhile()?;
             if gone.is_empty() {
                 return Ok(numbers);
@@ -137,6 +151,13 @@ impl<'a> Session<'a> {
             drop(numbers);
             self.put_back_meanwhile(gone)?;
         }
+        Err(Error::failed("cannot write: files of the store are removed again and again").hint("see what removes them, and `art fsck`"))
+    }
+
+    /// Whether what this session stores has second names where a guard that stands now needs them.
+    fn keeps_all_that(&self, standing: Option<(GitMode, bool)>) -> bool {
+        let Some((mode, goes_in)) = standing else { return true };
+        self.standing.is_some_and(|(own_mode, own_goes_in)| own_mode == mode && (own_goes_in || !goes_in))
     }
 
     fn take_numbers(&self) -> Result<Lock> {
