@@ -14,14 +14,6 @@ fn versions(repo: &Repo) -> usize {
     repo.project.art(["ls", "data", "--json"]).ok().json().as_array().unwrap().len()
 }
 
-/// The numbers of the versions of `data`, in order.
-fn numbers(repo: &Repo) -> Vec<u64> {
-    let told = repo.project.art(["ls", "data", "--json"]).ok().json();
-    let mut numbers: Vec<u64> = told.as_array().unwrap().iter().map(|version| version["number"].as_u64().unwrap()).collect();
-    numbers.sort_unstable();
-    numbers
-}
-
 /// Writes a file anew, as git and other tools do it.
 fn write_anew(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
@@ -198,7 +190,7 @@ fn no_number_is_given_twice_by_a_clean_while_others_write() {
         let mut rest = String::new();
         told.read_to_string(&mut rest).unwrap();
         assert!(writer.wait().unwrap().success() && rest.contains("put back"), "{rest}");
-        assert_eq!(numbers(&repo), (0..count).collect::<Vec<_>>(), "{mode} {command:?}");
+        assert_eq!(repo.numbers(), (0..count).collect::<Vec<_>>(), "{mode} {command:?}");
         repo.project.art(["fsck", "--deep"]).ok();
     }
 }
@@ -306,7 +298,7 @@ fn on_a_branch_without_the_store_nothing_is_made_and_the_one_with_it_is_named() 
         repo.git(["branch", "main", "stored"]);
         repo.git(["switch", "--quiet", "main"]);
         repo.project.art(["repair"]).ok();
-        assert_eq!(numbers(&repo), [0, 1]);
+        assert_eq!(repo.numbers(), [0, 1]);
     }
 }
 
@@ -323,7 +315,7 @@ fn what_is_stashed_is_not_made_again() {
     }
     repo.git(["stash", "pop", "--quiet"]);
     repo.put_kept(2);
-    assert_eq!(numbers(&repo), [0, 1]);
+    assert_eq!(repo.numbers(), [0, 1]);
 }
 
 #[test]
@@ -345,6 +337,6 @@ fn a_change_of_mode_while_one_writes_leaves_nothing_without_a_second_name() {
         repo.git(["clean", "--quiet", "-fdx"]);
         repo.project.art(["repair"]).ok();
         repo.project.art(["fsck", "--deep"]).ok();
-        assert_eq!(numbers(&repo), [0, 1], "{from} {to}");
+        assert_eq!(repo.numbers(), [0, 1], "{from} {to}");
     }
 }

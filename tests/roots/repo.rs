@@ -57,6 +57,14 @@ impl Repo {
         put_kept_in(&self.project, &self.project.root(), seed)
     }
 
+    /// The numbers of the versions of `data`, in order.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let told = self.project.art(["ls", "data", "--json"]).ok().json();
+        let mut numbers: Vec<u64> = told.as_array().unwrap().iter().map(|version| version["number"].as_u64().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
     /// Deletes a version in the working tree.
     pub(crate) fn delete(&self, id: RecordId) {
         delete_in(&self.project.store(), id);

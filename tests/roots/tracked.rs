@@ -20,10 +20,7 @@ fn outlives_clean(repo: &Repo, seed: u64) {
     repo.project.art(["repair"]).ok();
     repo.put_kept(seed);
     let numbers: Vec<u64> = (0..seed).collect();
-    let told = repo.project.art(["ls", "data", "--json"]).ok().json();
-    let mut there: Vec<u64> = told.as_array().unwrap().iter().map(|version| version["number"].as_u64().unwrap()).collect();
-    there.sort_unstable();
-    assert_eq!(there, numbers);
+    assert_eq!(repo.numbers(), numbers);
     for number in numbers {
         let out = repo.project.outside().join(format!("out-{seed}-{number}"));
         repo.project.art(["get", &format!("data:v{number}"), out.to_str().unwrap()]).ok();
