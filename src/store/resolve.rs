@@ -9,6 +9,7 @@ use crate::refs::history::{History, Meaning, Version};
 use crate::refs::read::DamagedRecord;
 
 use super::Store;
+use super::guard::Guard;
 
 /// A version that a ref named, with the history of its artifact.
 #[derive(Clone, Debug)]
@@ -40,11 +41,18 @@ impl Store {
             let names: Vec<String> = self.artifacts()?.iter().take(8).map(|name| format!("`{name}`")).collect();
             let error = Error::not_found(format!("cannot find artifact {}", quote(artifact.as_str().as_bytes())));
             return Err(match names.len() {
+                _ if self.is_cleaned() => error.hint("files that were stored are gone, as after `git clean`: run `art repair`"),
                 0 => error.hint("nothing is stored here yet: `art put NAME PATH` stores the first version"),
                 _ => error.hint(format!("`art ls` lists all; there are {}", names.join(", "))),
             });
         }
         Ok(history)
+    }
+
+    /// Whether something is gone that the next writer puts back, as far as can be told.
+    fn is_cleaned(&self) -> bool {
+        let gone = Guard::of(self.root()).and_then(|guard| guard.map_or_else(|| Ok(Vec::new()), |guard| guard.gone()));
+        gone.is_ok_and(|gone| !gone.is_empty())
     }
 }
 

@@ -9,6 +9,7 @@ mod support;
 mod refused;
 mod repo;
 
+mod aside;
 mod attributes;
 mod branches;
 mod clean;

@@ -1,10 +1,17 @@
 //! Second names outlive what happens to the rest of the store, to its `.gitignore`, and to git.
 
+use std::cell::Cell;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
+
+use artstore::context::Context;
+use artstore::lock::Wait;
+use artstore::progress::Silent;
+use artstore::store::Store;
+use artstore::store::session::Session;
 
 use crate::repo::{Repo, kept, packs, put_kept_in};
 use crate::support::{Project, files, has_strace, noise, run};
@@ -193,6 +200,25 @@ fn no_number_is_given_twice_by_a_clean_while_others_write() {
         assert_eq!(repo.numbers(), (0..count).collect::<Vec<_>>(), "{mode} {command:?}");
         repo.project.art(["fsck", "--deep"]).ok();
     }
+}
+
+#[test]
+fn numbers_are_given_by_what_was_there_all_the_while() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    let store = Store::open(&repo.project.store()).unwrap();
+    let now = serde_json::from_str("\"2026-01-01T00:00:00Z\"").unwrap();
+    let context = Context { now, git: None, run: None, threads: 1, wait: Wait::Not, progress: &Silent };
+    let session = Session::begin(&store, &context).unwrap();
+    let readings = Cell::new(0);
+    let read = || {
+        if readings.replace(readings.get() + 1) == 0 {
+            repo.git(["clean", "--quiet", "-fd"]);
+        }
+        store.history(&"data".parse().unwrap())
+    };
+    let (_numbers, history) = session.lock_numbers_to_read(read).unwrap();
+    assert_eq!((history.versions.len(), readings.get()), (1, 2));
 }
 
 #[test]

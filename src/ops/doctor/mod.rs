@@ -106,6 +106,8 @@ pub enum FindingKind {
     MisplacedGuard,
     /// On a branch without the store git does not ignore what it must not take.
     NotExcluded,
+    /// Git may remove the store's folder with what it ignores there.
+    FolderAtStake,
     /// Git has files that it shall not have.
     TrackedFiles,
     /// A file is larger than hosts take.
@@ -200,6 +202,7 @@ impl Patient<'_> {
         let differences = place.differences(self.project, &self.name)?;
         self.look_at_rules(place, guard)?;
         self.look_at_guard(guard, &differences)?;
+        self.look_at_folder()?;
         self.look_at_tracked(guard.map(Guard::mode))?;
         self.look_at_sizes(guard.map(Guard::mode), &differences)?;
         self.look_at_commits(place, guard.map(Guard::mode), &differences);

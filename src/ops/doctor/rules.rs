@@ -13,8 +13,9 @@ use crate::ops::wording::{count, some_paths};
 use crate::pack::reader;
 use crate::quote::{escape, quote, quote_path, shell_word};
 use crate::store::files::{self, FileClass};
+use crate::store::git::around::Around;
 use crate::store::git::rules::{Attribute, IgnoreRule, attributes, ignored, setting};
-use crate::store::git::tree::{Difference, Place};
+use crate::store::git::tree::{Difference, Place, is_sparse};
 use crate::store::guard::{GitMode, Guard, IGNORE_FILE, is_guarded, read};
 use crate::store::worktrees::layout_of;
 
@@ -161,6 +162,22 @@ impl Patient<'_> {
         Ok(())
     }
 
+    /// Looks whether git may remove the folder as a whole.
+    pub(super) fn look_at_folder(&mut self) -> Result<()> {
+        let folder = quote_path(&self.name);
+        let removes = |by: &str| format!("{by} removes the folder {folder} with all that git ignores there");
+        if is_sparse(self.project) {
+            let message = removes("`git sparse-checkout`, where it leaves out the project,");
+            let mend = format!("git sparse-checkout add {}", shell_word(&self.name));
+            self.advice(FindingKind::FolderAtStake, message, Some(mend));
+        }
+        if Around::find(self.root)?.is_some_and(|repo| repo.is_apart()) {
+            let message = removes("this is a submodule, or has git's directory elsewhere: `git submodule deinit` of it, or `git rm`,");
+            self.advice(FindingKind::FolderAtStake, message, None);
+        }
+        Ok(())
+    }
+
     /// Looks at what keeps `git clean` off.
     pub(super) fn look_at_guard(&mut self, guard: Option<&Guard>, differences: &[Difference]) -> Result<()> {
         let Some(guard) = guard else { return Ok(()) };
@@ -183,7 +200,10 @@ impl Patient<'_> {
             GitMode::All => is_uncommitted,
             GitMode::None => true,
         };
-        if !guard.stands()? {
+        if let Some(link) = guard.link_in_its_place() {
+            let message = format!("`git clean` removes {}, which is a link: let it be a folder", quote_path(&link));
+            self.problem(FindingKind::Unguarded, message, None);
+        } else if !guard.stands()? {
             if !is_at_stake {
                 return Ok(());
             }

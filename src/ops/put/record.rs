@@ -93,11 +93,10 @@ pub(super) fn record(
     content: Content,
     origin: Origin<'_>,
 ) -> Result<Recorded> {
-    let _numbers = session.lock_numbers()?;
+    let (_numbers, mut history) = session.lock_numbers_to_read(|| session.store().history(&options.artifact))?;
     if let Some(run) = context.run {
         session.rely_on_run(&session.store().run(run)?)?;
     }
-    let mut history = session.store().history(&options.artifact)?;
     let artifact_type = check_type(&history, options)?;
     if let (Some(onto), Some(base)) = (&options.onto, origin.version()) {
         let found = session.store().resolve(onto)?;

@@ -65,6 +65,11 @@ impl Around {
         Ok(None)
     }
 
+    /// Whether its main working tree names git's directory by a file, as that of a submodule does.
+    pub(crate) fn is_apart(&self) -> bool {
+        !self.is_linked && self.git_dir != self.top.join(".git")
+    }
+
     /// Whether it is a repo as far as can be seen.
     pub(crate) fn leads_here(&self) -> bool {
         self.git_dir.join("HEAD").exists() && self.common.join("objects").is_dir()

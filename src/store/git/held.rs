@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use super::around::Around;
 use super::objects::Objects;
-use super::{Oid, Stamp, cannot_run, failed, git, lines, output, unexpected};
+use super::{Oid, STASHES, Stamp, cannot_run, failed, git, ids_in, lines, output, unexpected};
 use crate::error::Result;
 
 /// Files asked for before the first answer is read: questions and answers must fit pipes.
@@ -23,11 +23,11 @@ const PATHS_MAX: usize = 256;
 const HISTORY_HINT: &str = "in a clone without all trees `git log --all --raw -- .artifacts` fetches them; \
                             else see what `git fsck` says, mend that, and run the command again";
 
-/// Looks at what changes whenever something is committed or switched in a working tree, or in the main one.
+/// Looks at what changes whenever something is committed, switched or stashed in a working tree, or in the main one.
 pub(in crate::store) fn stamp(repo: &Around) -> Result<String> {
     let mut text = String::new();
     for git_dir in BTreeSet::from([&repo.git_dir, &repo.common]) {
-        for name in ["HEAD", "index", "logs/HEAD"] {
+        for name in ["HEAD", "index", "logs/HEAD", "logs/refs/stash", "reftable/tables.list"] {
             let _ = writeln!(text, "{:?}", Stamp::take(git_dir.join(name))?.look);
         }
     }
@@ -46,8 +46,19 @@ pub(in crate::store) fn in_head(top: &Path, store: &Path, paths: &[&Path]) -> Re
     blobs_of(top, &paths.iter().map(|path| named("HEAD", &store.join(path))).collect::<Vec<_>>())
 }
 
-/// Where git has what the commit at `HEAD` has not.
+/// Which commits are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Commits {
+    /// Those of `HEAD`, of branches and of tags: git forgets them when it is told to.
+    OfRefs,
+    /// Those of stashes and reflogs, too, which git forgets by itself: `git stash pop` drops what it restores.
+    All,
+}
+
+/// Where git has a file of a store that is gone from its place.
 pub(crate) enum Elsewhere {
+    /// In the commit at `HEAD`: it was removed, or left out by a sparse checkout.
+    Head,
     /// On a branch that can be switched to.
     Branch(String),
     /// In another commit, by a name that git knows.
@@ -56,7 +67,7 @@ pub(crate) enum Elsewhere {
     Stash,
 }
 
-/// Says where git has a file which the commit at `HEAD` has not, if it has it.
+/// Says where git has a file, if it has it.
 pub(in crate::store) fn elsewhere(top: &Path, file: &Path) -> Result<Option<Elsewhere>> {
     let mut command = git();
     command.current_dir(top).args(["for-each-ref", "--format=%(refname) %(symref)%(worktreepath)"]);
@@ -65,7 +76,10 @@ pub(in crate::store) fn elsewhere(top: &Path, file: &Path) -> Result<Option<Else
         lines(&told).filter_map(|line| line.split_once(' ').map(|(name, used)| (name.to_owned(), used.is_empty()))).collect();
     let names = ["HEAD", "refs/stash^3"].into_iter().chain(refs.iter().map(|(name, _)| name.as_str())).map(|name| named(name, file));
     let blobs = blobs_of(top, &names.collect::<Vec<_>>())?;
-    let [None, stashed, others @ ..] = &blobs[..] else { return Ok(None) };
+    let [at_head, stashed, others @ ..] = &blobs[..] else { return Ok(None) };
+    if at_head.is_some() {
+        return Ok(Some(Elsewhere::Head));
+    }
     if stashed.is_some() {
         return Ok(Some(Elsewhere::Stash));
     }
@@ -121,14 +135,24 @@ fn blob(answer: &str) -> Option<Blob> {
     Some(Blob { id: Oid(id.to_owned()), len: len.parse().ok()? })
 }
 
-/// Returns the blobs that any commit, stash or reflog has ever had of some files.
-pub(in crate::store) fn in_history(top: &Path, store: &Path, paths: &[&Path]) -> Result<Vec<(PathBuf, Oid)>> {
+/// Returns the blobs that commits have ever had of some files.
+pub(in crate::store) fn in_history(repo: &Around, among: Commits, paths: &[&Path]) -> Result<Vec<(PathBuf, Oid)>> {
+    let store = &repo.store;
+    let mut commits: Vec<String> = match among {
+        Commits::OfRefs => ["--exclude=refs/stash", "--exclude=refs/bisect/*", "--all"].map(str::to_owned).into(),
+        Commits::All => ["--all", "--reflog"].map(str::to_owned).into(),
+    };
+    if among == Commits::All {
+        for name in STASHES {
+            commits.extend(ids_in(&repo.git_dir.join(name))?.into_iter().map(|id| id.0));
+        }
+    }
     let mut blobs = BTreeSet::new();
     for some in paths.chunks(PATHS_MAX) {
         let mut command = git();
-        command.current_dir(top).args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "-c", "log.diffMerges=separate"]);
-        command.args(["log", "--all", "--reflog", "--full-history", "-m", "--no-renames", "--no-ext-diff"]);
-        command.args(["--format=", "--raw", "--no-abbrev", "-z", "-O/dev/null", "--"]);
+        command.current_dir(&repo.top).args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "-c", "log.follow=false"]);
+        command.args(["-c", "log.diffMerges=separate", "log"]).args(&commits).args(["--full-history", "-m", "--no-renames"]);
+        command.args(["--no-ext-diff", "--format=", "--raw", "--no-abbrev", "-z", "-O/dev/null", "--"]);
         let pathspecs: Vec<OsString> = some.iter().map(|path| store.join(path).into_os_string()).collect();
         let told = output(command.args(pathspecs)).map_err(|error| error.hint(HISTORY_HINT))?;
         // `:MODE MODE BLOB BLOB WHAT`, then the path.

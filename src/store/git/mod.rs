@@ -399,8 +399,11 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
 fn failed_saying(stderr: &[u8]) -> Error {
     let said = String::from_utf8_lossy(stderr);
     let said = said.lines().find(|line| line.starts_with("fatal:") || line.starts_with("error:")).unwrap_or("it does not say why");
-    failed(&format!("git fails: {}", quote(said.as_bytes())))
-        .hint("see what `git status` and `git fsck` say there, mend that, and run the command again")
+    let error = failed(&format!("git fails: {}", quote(said.as_bytes())));
+    if said.contains("dubious ownership") {
+        return error.hint("the repo is of another user: if you trust it, run `git config --global --add safe.directory` with its path");
+    }
+    error.hint("see what `git status` and `git fsck` say there, mend that, and run the command again")
 }
 
 fn line(command: &mut Command) -> Result<Vec<u8>> {

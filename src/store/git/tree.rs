@@ -126,6 +126,11 @@ pub(crate) fn branch(dir: &Path) -> Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&told).trim_end().to_owned()).filter(|branch| !branch.is_empty()))
 }
 
+/// Whether a working tree leaves out files that are tracked.
+pub(crate) fn is_sparse(dir: &Path) -> bool {
+    output(git().current_dir(dir).args(["config", "--bool", "core.sparseCheckout"])).is_ok_and(|told| told.starts_with(b"true"))
+}
+
 /// Whether objects may be left with a remote, to be fetched when they are needed.
 pub(crate) fn is_partial(dir: &Path) -> bool {
     output(git().current_dir(dir).args(["config", "--get-regexp", r"^remote\..*\.promisor$"])).is_ok_and(|told| !told.is_empty())

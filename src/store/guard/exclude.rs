@@ -56,8 +56,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
+/// Makes a line for each; none where its path has several.
 fn patterns(repo: &Around, folders: &[&Path]) -> Vec<Vec<u8>> {
-    folders.iter().map(|folder| pattern(&repo.store.join(folder))).collect()
+    folders.iter().map(|folder| pattern(&repo.store.join(folder))).filter(|pattern| !pattern.contains(&b'\n')).collect()
 }
 
 /// Makes the pattern of a folder, relative to the top of the working tree.

@@ -3,35 +3,30 @@
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirEntryExt as _, MetadataExt};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntryExt as _, WalkDir};
-
-use super::{Guard, KEEP_DIR, RECORDS};
-use crate::durable::{Disk, is_as_named, is_hash_named, settle_all};
+use super::names::{Kept, is_in, is_name, is_whole, kept, links, name_of, records_in};
+use super::{Guard, KEEP_DIR};
+use crate::durable::{Disk, is_hash_named, settle_all};
 use crate::error::{Error, Result};
-use crate::format::limits::{PACK_LEN_MAX, RECORD_LEN_MAX};
-use crate::format::pack::{HEADER_LEN, Header, PackClass};
-use crate::format::record::Record;
-use crate::id::{PackId, RecordId};
+use crate::format::limits::PACK_LEN_MAX;
+use crate::format::pack::PackClass;
+use crate::id::PackId;
 use crate::lock::{Lock, Mode, Wait};
-use crate::open::{entries_in, look_at, open_regular};
+use crate::open::entries_in;
 use crate::progress::Progress;
-use crate::refs::condemned;
-use crate::refs::read::parse_record_name;
+use crate::quote::quote_path;
 use crate::store::CONDEMN_FEATURE;
 use crate::store::files::{self, FileClass, StorePath};
 use crate::store::git::Oid;
-use crate::store::git::held::{self, Blob, Blobs};
+use crate::store::git::held::{self, Blob, Blobs, Commits};
 
-/// Where it is noted, in local state, how git looked when it was last asked.
+/// Where it is noted, in local state, how git looked when it was last asked, and what of all that is gone only its
+/// stashes and reflogs had.
 const NOTE: &str = "kept";
-
-/// What helps where one cannot be read for good.
-const UNREAD_HINT: &str = "if it stays so, move that file out of the store: `art pull DIR` brings it from a copy that has it";
 
 /// What helps where the file `.git` names a directory that is not there.
 const NOWHERE_HINT: &str = "the `.git` round the store leads nowhere: bring the repo back, or run `git worktree repair` in it";
@@ -39,15 +34,6 @@ const NOWHERE_HINT: &str = "the `.git` round the store leads nowhere: bring the 
 /// Second names that are given up together, for a sync of a whole file system that comes before: it can
 /// take a second where other programs write, and they cost little.
 const GIVEN_UP_MIN: usize = 64;
-
-/// A second name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kept {
-    /// What the file is, by its place in the store.
-    pub(crate) path: StorePath,
-    /// Where the second name is.
-    pub(crate) at: PathBuf,
-}
 
 /// What a writer is told before it begins.
 #[derive(Debug)]
@@ -58,6 +44,15 @@ pub(crate) struct Tended {
     pub(crate) held: Vec<Kept>,
     /// What kept the guard from being made, or second names from being given up.
     pub(crate) trouble: Option<Error>,
+}
+
+/// Files that git has, by their places in the store.
+#[derive(Default)]
+struct Held {
+    /// What is in the commit at `HEAD`, or in one of a branch or tag.
+    in_refs: HashSet<PathBuf>,
+    /// What only stashes and reflogs have.
+    aside: HashSet<PathBuf>,
 }
 
 /// A second name that is the last of its file, and damaged.
@@ -77,20 +72,6 @@ struct Sorted {
     unknown: Vec<PathBuf>,
 }
 
-impl Kept {
-    /// Reads the record that it is.
-    pub(crate) fn record(&self) -> Option<Record> {
-        let bytes = read_start(&self.at, RECORD_LEN_MAX as u64 + 1).ok()??;
-        Record::decode(&bytes).ok()
-    }
-
-    /// Reads the pack that it is; none if it is not what its name says.
-    pub(crate) fn whole_pack(&self) -> Option<Vec<u8>> {
-        let pack = read_start(&self.at, PACK_LEN_MAX).ok()??;
-        is_hash_named(blake3::hash(&pack), &self.at).then_some(pack)
-    }
-}
-
 impl Guard {
     /// Sees to the guard and the second names, before a writer takes its lock: makes what is not
     /// there, and gives up what commits hold, once that is worth it.
@@ -104,34 +85,44 @@ impl Guard {
     pub(crate) fn tend(&mut self, local: &Path, locks: &Path, progress: &dyn Progress) -> Result<Tended> {
         let stamp = held::stamp(&self.repo).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
-        let is_news = !stamp.as_ref().is_ok_and(|stamp| fs::read_to_string(&note).is_ok_and(|noted| noted == *stamp));
+        let noted = fs::read_to_string(&note).unwrap_or_default();
+        let aside = stamp.as_ref().ok().and_then(|stamp| noted.strip_prefix(stamp));
+        let is_news = aside.is_none();
         let has_changed = is_news && self.repo.leads_here();
         let tracked = if has_changed { self.ask_what_is_tracked() } else { Ok(()) };
-        let made = self.make_whole(local, locks, has_changed, progress);
+        let made = self.make_whole(local, locks, has_changed, progress).and_then(|()| self.check_no_link());
         let Sorted { here, gone, .. } = self.sort(is_news)?;
         let keep = self.keep();
         // Those of another mode's time, of what is guarded now: in another worktree it may not be.
         let is_covered = |kept: &Kept| fs::symlink_metadata(self.layout.path(kept.path.as_path())).is_ok();
         let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path()) && is_covered(kept);
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
-        let (held, asked) = match self.held(&here, &gone) {
+        let is_aside = |kept: &Kept| aside.is_some_and(|aside| aside.lines().any(|name| name == kept.path.name()));
+        let (known, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_aside);
+        let (mut held, asked) = match self.held(&here, &gone) {
             Ok(held) => (held, Ok(())),
-            Err(error) if gone.is_empty() => (HashSet::new(), if self.repo.leads_here() { Err(error) } else { Ok(()) }),
+            Err(error) if gone.is_empty() => (Held::default(), if self.repo.leads_here() { Err(error) } else { Ok(()) }),
             Err(error) => return Err(self.untold(error)),
         };
         let asked = tracked.and(asked);
-        let is_held = |kept: &Kept| held.contains(kept.path.as_path());
-        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_held);
-        let here = here.into_iter().filter(is_held).collect();
+        held.aside.extend(known.iter().map(|kept| kept.path.as_path().to_owned()));
+        let gone = known.into_iter().chain(gone);
+        let (gone_and_held, gone): (Vec<Kept>, Vec<Kept>) = gone.partition(|kept| held.has(kept));
+        let here = here.into_iter().filter(|kept| held.has(kept)).collect();
         let guarded = if made.is_ok() { guarded } else { Vec::new() };
-        let spared = self.spare(here, gone_and_held.clone(), guarded, local, locks, progress);
+        // `git stash pop` brings back what no commit has then, and forgets it.
+        let lasting = gone_and_held.iter().filter(|kept| held.in_refs.contains(kept.path.as_path())).cloned().collect();
+        let spared = self.spare(here, lasting, guarded, local, locks, progress);
         // What is put back may be of what is guarded now.
         if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
-            && is_news
             && gone.is_empty()
         {
-            // A note that is lost costs a question.
-            let _ = fs::write(&note, stamp);
+            let aside = gone_and_held.iter().filter(|kept| !held.in_refs.contains(kept.path.as_path()));
+            let new = aside.fold(stamp.clone(), |text, kept| text + kept.path.name() + "\n");
+            if new != noted {
+                // A note that is lost costs a question.
+                let _ = fs::write(&note, new);
+            }
         }
         Ok(Tended { gone, held: gone_and_held, trouble: made.and(stamp.map(drop)).and(asked).and(spared.map(drop)).err() })
     }
@@ -147,6 +138,12 @@ impl Guard {
         let _numbers = Lock::take(&locks.join("number"), Mode::Exclusive, Wait::Patiently, progress)?;
         self.keep_all(&Disk::new(&self.layout, local)?.keeping(Some(self.keep())))?;
         self.make(local)
+    }
+
+    /// Fails where the guard's folder is a link.
+    fn check_no_link(&self) -> Result<()> {
+        let Some(link) = self.link_in_its_place() else { return Ok(()) };
+        Err(Error::failed(format!("{} is a link, which it removes", quote_path(&link))).hint("see `art doctor`"))
     }
 
     /// Gives up second names of what commits hold, in its place or gone, once that is worth it, and of what another
@@ -216,7 +213,7 @@ impl Guard {
     /// Asks git what of all that is gone is in no commit, and what is in one.
     pub(crate) fn sift(&self, gone: Vec<Kept>) -> Result<(Vec<Kept>, Vec<Kept>)> {
         let held = self.held(&[], &gone).map_err(|error| self.untold(error))?;
-        Ok(gone.into_iter().partition(|kept| !held.contains(kept.path.as_path())))
+        Ok(gone.into_iter().partition(|kept| !held.has(kept)))
     }
 
     /// Makes the error of a git that does not tell: another branch may have what is gone, and git would not switch
@@ -325,14 +322,13 @@ impl Guard {
 
     /// Asks git which files it holds. Of those that are in their places, the commit at `HEAD`, at their lengths;
     /// of what is gone any commit, and its bytes must be right: they may be all that is left.
-    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<HashSet<PathBuf>> {
-        let (top, store) = (&self.repo.top, &self.repo.store);
+    fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<Held> {
         let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
-        let mut blobs = held::in_head(top, store, &paths)?;
+        let mut blobs = held::in_head(&self.repo.top, &self.repo.store, &paths)?;
         let of_gone = blobs.split_off(here.len());
-        let mut held = HashSet::new();
+        let mut held = Held::default();
         for (kept, blob) in here.iter().zip(blobs) {
-            held.extend(blob.filter(|blob| has_length(&kept.at, blob.len)).map(|_| kept.path.as_path().to_owned()));
+            held.in_refs.extend(blob.filter(|blob| has_length(&kept.at, blob.len)).map(|_| kept.path.as_path().to_owned()));
         }
         if gone.is_empty() {
             return Ok(held);
@@ -346,14 +342,17 @@ impl Guard {
         for (kept, blob) in gone.iter().zip(of_gone) {
             let path = kept.path.as_path();
             match blob {
-                Some(blob) if is_whole(path, &blob.id)? => drop(held.insert(path.to_owned())),
+                Some(blob) if is_whole(path, &blob.id)? => drop(held.in_refs.insert(path.to_owned())),
                 _ => rest.push(path),
             }
         }
-        for (path, id) in held::in_history(top, store, &rest)? {
-            if !held.contains(&path) && is_whole(&path, &id)? {
-                held.insert(path);
+        for (among, found) in [(Commits::OfRefs, &mut held.in_refs), (Commits::All, &mut held.aside)] {
+            for (path, id) in held::in_history(&self.repo, among, &rest)? {
+                if !found.contains(&path) && is_whole(&path, &id)? {
+                    found.insert(path);
+                }
             }
+            rest.retain(|path| !found.contains(*path));
         }
         Ok(held)
     }
@@ -368,68 +367,13 @@ impl Guard {
     }
 }
 
+impl Held {
+    fn has(&self, kept: &Kept) -> bool {
+        [&self.in_refs, &self.aside].iter().any(|held| held.contains(kept.path.as_path()))
+    }
+}
+
 /// Whether a file is there and has a length.
 fn has_length(at: &Path, len: u64) -> bool {
     fs::metadata(at).is_ok_and(|meta| meta.len() == len)
-}
-
-/// Whether the bytes of a second name are what it says; one that somebody has removed meanwhile is not damaged.
-fn is_whole(at: &Path) -> Result<bool> {
-    match is_as_named(at) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
-        whole => whole.map_err(|e| Error::io("read", at, e).hint(UNREAD_HINT)),
-    }
-}
-
-/// Whether a file with this name is a pack or a record, if it is what it says.
-fn is_name(name: &str) -> bool {
-    name.parse::<PackId>().is_ok() || parse_record_name(name).is_some() || condemned::is_name(name)
-}
-
-/// Lists the records of some stores by their names and inodes: there are file systems that give all files one, or
-/// count them. What cannot be listed is looked into.
-fn records_in(stores: &[PathBuf]) -> HashSet<(String, u64)> {
-    let entries = stores.iter().flat_map(|store| RECORDS.iter().flat_map(|dir| WalkDir::new(store.join(dir))));
-    let files = entries.flatten().filter(|entry| entry.file_type().is_file());
-    files.filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.ino()))).collect()
-}
-
-/// Whether a file is in its place in one of some stores.
-fn is_in(stores: &[PathBuf], path: &StorePath) -> bool {
-    stores.iter().any(|store| fs::symlink_metadata(store.join(path.as_path())).is_ok())
-}
-
-/// Tells a file's place by what is in it; none if it is none of a store.
-fn kept(at: &Path) -> Result<Option<Kept>> {
-    let name = name_of(at);
-    let id = name.parse::<PackId>().ok();
-    let len = if id.is_some() { HEADER_LEN as u64 } else { RECORD_LEN_MAX as u64 + 1 };
-    let Some(bytes) = read_start(at, len)? else { return Ok(None) };
-    let path = match id {
-        Some(id) => Header::decode(&bytes).ok().map(|header| StorePath::of_pack(header.class, id)),
-        None => Record::decode(&bytes).ok().map(|record| StorePath::of_record(&record, RecordId::of(&bytes))),
-    };
-    Ok(path.filter(|path| path.name() == name).map(|path| Kept { path, at: at.to_owned() }))
-}
-
-/// Returns the last part of a path; empty where it is no text.
-fn name_of(at: &Path) -> &str {
-    at.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-}
-
-/// Reads what a file begins with; none if there is no regular file. One that cannot be read may be the only
-/// one of something stored, and is never taken for none.
-fn read_start(at: &Path, len: u64) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match open_regular(at).and_then(|file| file.take(len).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
-        Err(e) => Err(Error::io("read", at, e).hint(UNREAD_HINT)),
-    }
-}
-
-/// Returns how many names a file has: one that has no other is the last of its file, or a copy. None if there is
-/// no regular file.
-fn links(at: &Path) -> Result<Option<u64>> {
-    Ok(look_at(at)?.filter(Metadata::is_file).map(|meta| meta.nlink()))
 }

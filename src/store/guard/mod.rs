@@ -1,5 +1,5 @@
 //! What keeps `git clean` from destroying what was stored: a nested `.git` that is no repo, which it
-//! passes over, and second names of what no commit holds yet (`kept.rs`).
+//! passes over, and second names of what no commit holds yet (`kept.rs`, `names.rs`).
 //!
 //! The guard stands in a folder that git ignores, by the store's own `.gitignore` and by a line in
 //! the repo's `info/exclude` (`exclude.rs`): where neither tells, git takes the folder for a repo
@@ -7,6 +7,7 @@
 
 mod exclude;
 mod kept;
+mod names;
 
 use std::fs;
 use std::io::{self, Read};
@@ -25,7 +26,8 @@ use crate::store::git::held::{Elsewhere, elsewhere};
 use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
-pub(crate) use kept::{DamagedKept, Kept, Tended};
+pub(crate) use kept::{DamagedKept, Tended};
+pub(crate) use names::Kept;
 
 /// Which part of a store git commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,6 +44,9 @@ pub enum GitMode {
 
 /// What the guard's `HEAD` says: that it is ours, and no repo.
 const GUARD_HEAD: &str = "ref: refs/heads/guarded-by-artstore\n";
+
+/// What its `config` says: a format that no git knows, so that one which is run inside of it does nothing.
+const GUARD_CONFIG: &str = "# Of `art`: no repo, and not to be cleaned.\n[core]\n\trepositoryformatversion = 999\n";
 
 /// Where second names lie.
 pub(crate) const KEEP_DIR: &str = "packs/keep";
@@ -114,6 +119,11 @@ impl WayBack {
         let new = "`art init` makes a new store here, with what no commit has";
         match self {
             WayBack::Repair => "run `art repair`: it puts back what `git clean` took".to_owned(),
+            WayBack::Git(Elsewhere::Head) => {
+                format!(
+                    "git has the store: run `git checkout HEAD -- {store}`, or after a sparse checkout `git sparse-checkout add {store}`"
+                )
+            }
             WayBack::Git(Elsewhere::Stash) => "git has stashed the store: run `git stash pop`".to_owned(),
             WayBack::Git(Elsewhere::Branch(branch)) => {
                 let branch = shell_word(Path::new(branch));
@@ -220,22 +230,32 @@ fn unread(root: &Path, error: io::Error) -> Error {
 
 /// Whether the `.git` in a folder is a guard, and no repo.
 pub(crate) fn is_guarded(dir: &Path) -> Result<bool> {
+    // `git init` would make a repo of it. As an older program made it, it has no configuration.
+    let has_config = |dot_git: &Path| Ok(says(&dot_git.join("config"), GUARD_CONFIG)?.unwrap_or(true));
+    let dot_git = dir.join(".git");
+    Ok(says(&dot_git.join("HEAD"), GUARD_HEAD)? == Some(true) && has_config(&dot_git)?)
+}
+
+/// Whether a guard keeps a git off that is run inside of it, too.
+fn is_closed(dir: &Path) -> Result<bool> {
+    Ok(is_guarded(dir)? && says(&dir.join(".git/config"), GUARD_CONFIG)? == Some(true))
+}
+
+/// Whether a file of git says just this; none if it is not there.
+fn says(path: &Path, content: &str) -> Result<Option<bool>> {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
-    let (head, config) = (dir.join(".git/HEAD"), dir.join(".git/config"));
-    match read(&head) {
-        // `git init` would make a repo of it.
-        Ok(bytes) => {
-            let is_repo = config.try_exists().map_err(|e| Error::io("look at", &config, e))?;
-            Ok(bytes == GUARD_HEAD.as_bytes() && !is_repo)
-        }
-        Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput | PermissionDenied) => Ok(false),
-        Err(e) => Err(Error::io("read", &head, e)),
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes == content.as_bytes())),
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(e) if matches!(e.kind(), InvalidInput | PermissionDenied) => Ok(Some(false)),
+        Err(e) => Err(Error::io("read", path, e)),
     }
 }
 
 /// Whether a `.git` is a repo of its own, and neither a guard nor one that a killed try left unfinished.
 fn is_repo(dot_git: &Path) -> Result<bool> {
-    let begun = dot_git.is_dir() && ["HEAD", "config"].iter().all(|name| fs::symlink_metadata(dot_git.join(name)).is_err());
+    let has_head = fs::symlink_metadata(dot_git.join("HEAD")).is_ok();
+    let begun = dot_git.is_dir() && !has_head && says(&dot_git.join("config"), GUARD_CONFIG)?.unwrap_or(true);
     Ok(dot_git.exists() && !begun && !dot_git.parent().map_or(Ok(false), is_guarded)?)
 }
 
@@ -316,6 +336,13 @@ impl Guard {
         Ok(is_any.then_some(dot_git))
     }
 
+    /// Returns the folder of the guard that is a link: git ignores folders there, and `git clean` removes it.
+    pub(crate) fn link_in_its_place(&self) -> Option<PathBuf> {
+        let is_link = |folder: &PathBuf| fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink());
+        let below = Path::new("packs");
+        self.layout.folders(below).find(|folder| self.mode != GitMode::None && is_link(folder))
+    }
+
     /// Returns where the guard stands: in the place of its mode, and further in where git goes in there.
     fn places(&self) -> Vec<&'static Path> {
         let further_in = self.goes_in.then(|| GitMode::All.place());
@@ -341,7 +368,7 @@ impl Guard {
     /// Whether all stands that this makes.
     pub(crate) fn stands(&self) -> Result<bool> {
         let mut folders = self.places().into_iter().flat_map(|place| self.layout.folders(place));
-        folders.try_fold(true, |stands, folder| Ok(stands && is_guarded(&folder)?))
+        folders.try_fold(true, |stands, folder| Ok(stands && is_closed(&folder)?))
     }
 
     /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
@@ -394,6 +421,7 @@ impl Guard {
                 exclude::exclude(&self.repo, &self.excluded(), &[])?;
                 disk.make_dir(&dir.join("objects"))?;
                 disk.make_dir(&dir.join("refs"))?;
+                write(disk, &dir.join("config"), GUARD_CONFIG)?;
                 write(disk, &dir.join("HEAD"), GUARD_HEAD)?;
                 self.exclude()?;
             }

@@ -137,15 +137,22 @@ impl<'a> Session<'a> {
     ///
     /// If the store is guarded otherwise than when the session began: what it has stored may have no second names.
     pub fn lock_numbers(&self) -> Result<Lock> {
+        Ok(self.lock_numbers_to_read(|| Ok(()))?.0)
+    }
+
+    /// Does the same, and reads what numbers are given by: nothing of it was gone while it was read.
+    pub fn lock_numbers_to_read<T>(&self, read: impl Fn() -> Result<T>) -> Result<(Lock, T)> {
         for _ in 0..PUT_BACK_MAX {
             let numbers = self.take_numbers()?;
             if !self.keeps_all_that(Guard::standing(self.store.root())?) {
                 return Err(Error::failed("cannot write: what git commits of the store has changed meanwhile")
                     .hint("run the command again; what it has stored is not stored twice"));
             }
+            // What comes back comes back under this lock: nothing gone now, nothing gone then.
+            let found = read();
             let gone = self.gone_meanwhile()?;
             if gone.is_empty() {
-                return Ok(numbers);
+                return Ok((numbers, found?));
             }
             // Git is asked without the lock.
             drop(numbers);
