@@ -8,7 +8,7 @@ use artstore::format::manifest::{Entry, EntryKind};
 use artstore::format::record::Time;
 use artstore::id::FileDigest;
 use artstore::lock::Wait;
-use artstore::ops::fsck::{FsckOptions, fsck};
+use artstore::ops::fsck::{FindingKind, FsckOptions, fsck};
 use artstore::progress::Silent;
 use artstore::refs::history::{History, Version};
 use artstore::refs::read::DamagedRecord;
@@ -265,6 +265,17 @@ pub(crate) fn check_clean(root: &Path) -> Result<(), String> {
     match outcome.findings.first() {
         Some(finding) => Err(format!("fsck finds {finding:?}")),
         None if !outcome.strangers.is_empty() => Err(format!("fsck finds strangers: {:?}", outcome.strangers)),
+        None => Ok(()),
+    }
+}
+
+/// Checks that `fsck` finds nothing but that something is gone.
+pub(crate) fn check_undamaged(root: &Path) -> Result<(), String> {
+    use FindingKind::{IncompleteVersion, LostAlias, RemovedFile};
+    let store = Store::open(root).map_err(|error| format!("{error:?}"))?;
+    let outcome = fsck(&store, &context(), &FsckOptions::default()).map_err(|error| format!("fsck: {error:?}"))?;
+    match outcome.findings.iter().find(|finding| !matches!(finding.kind, RemovedFile | IncompleteVersion | LostAlias)) {
+        Some(finding) => Err(format!("fsck finds {finding:?}")),
         None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 //! back.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::act::act;
@@ -14,6 +15,9 @@ use crate::support::run;
 pub(crate) const UNGUARD: &[&str] = &["!unguard"];
 
 const GUARD: &str = "packs/.git";
+
+/// Where a guard may stand.
+const GUARDED: [&str; 3] = ["", "packs", KEPT];
 const KEPT: &str = "packs/keep";
 
 /// The repo's rules that no clone brings along, with a line of the user's.
@@ -55,11 +59,9 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
     }
     let copy = workshop.place();
     Snapshot::take(&place.project()).write(&copy.project());
-    check_rules(&copy, scenario, is_done || scenario.begins_in_store())?;
-    // Nor may what is half made be in git's way: but for a guard of another mode, which goes only once
-    // there is a new one.
-    let changes_mode = scenario.command[0] == "init" && scenario.begins_in_store();
-    if !changes_mode {
+    check_rules(&copy, scenario, is_done || scenario.begins_in_store(), is_done)?;
+    // Nor may what is half made be in git's way.
+    if is_done || !scenario.changes_mode() {
         git(&copy, &["add", "--all", "--dry-run"])?;
     }
     let allowed = if is_done { vec![&prepared.after] } else { vec![&prepared.kept, &prepared.after] };
@@ -71,8 +73,9 @@ pub(crate) fn check_guarded(prepared: &Prepared, workshop: &Workshop, place: &Pl
 }
 
 /// Checks that a rule of the user's in the repo stays, and once there `is_store`, that the repo ignores what git
-/// shall not have: on a branch without the store, too.
-pub(crate) fn check_rules(place: &Place, scenario: &Scenario, is_store: bool) -> Result<(), String> {
+/// shall not have, and no guard is in git's way: on a branch without the store, too. While the mode changes one
+/// may be, which goes only once there is a new one.
+pub(crate) fn check_rules(place: &Place, scenario: &Scenario, is_store: bool, is_done: bool) -> Result<(), String> {
     let rules = fs::read_to_string(place.project().join(EXCLUDE)).unwrap_or_default();
     if scenario.has_users_rule() && !rules.starts_with(USERS_RULE) {
         return Err(format!("of the user's rules there is {rules:?}"));
@@ -83,11 +86,27 @@ pub(crate) fn check_rules(place: &Place, scenario: &Scenario, is_store: bool) ->
     // A clean may have taken the store's own.
     let (own, aside) = (place.store().join(".gitignore"), place.home().join("aside"));
     let is_moved = fs::rename(&own, &aside).is_ok();
-    let ignored = IGNORED.iter().try_for_each(|path| git(place, &["check-ignore", path]).map(drop));
+    let mut ignored = IGNORED.iter().try_for_each(|path| git(place, &["check-ignore", path]).map(drop));
+    if is_done || !scenario.changes_mode() {
+        // Where the other branch has none of it, and here.
+        let elsewhere = git_with(place, Path::new(""), &["add", "--all", "--dry-run"], &[("GIT_INDEX_FILE", "none")]);
+        ignored = ignored.and_then(|()| elsewhere.map(drop)).and_then(|()| check_closed(place));
+    }
     if is_moved {
         fs::rename(&aside, &own).unwrap();
     }
     ignored.map_err(|why| format!("not ignored on other branches: {why}; the rules are {rules:?}"))
+}
+
+/// Checks that a git which is run inside of the guarded folders does not clean them.
+fn check_closed(place: &Place) -> Result<(), String> {
+    let guarded = GUARDED.iter().filter(|dir| place.store().join(dir).join(".git/HEAD").exists());
+    for dir in guarded {
+        if git_with(place, &Path::new(".artifacts").join(dir), &["clean", "-n", "-fdx"], &[]).is_ok() {
+            return Err(format!("git cleans {dir:?} when it is run there"));
+        }
+    }
+    Ok(())
 }
 
 /// Cleans and repairs, and checks that the store then shows what is `allowed`.
@@ -128,10 +147,16 @@ fn commit(place: &Place) -> Result<(), String> {
 
 /// Runs git in the project and returns what it prints.
 fn git(place: &Place, args: &[&str]) -> Result<String, String> {
+    git_with(place, Path::new(""), args, &[])
+}
+
+/// Runs it in a folder of the project, with some variables.
+fn git_with(place: &Place, dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Result<String, String> {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
     let art = place.command(&[]);
-    command.args(args).current_dir(place.project()).env_clear().envs(art.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(args).current_dir(place.project().join(dir)).env_clear();
+    command.envs(art.get_envs().filter_map(|(name, value)| Some((name, value?)))).envs(envs.iter().copied());
     let ran = run(&mut command);
     if ran.code == Some(0) { Ok(ran.text()) } else { Err(format!("git {args:?}: {}", ran.stderr)) }
 }

@@ -257,6 +257,11 @@ impl Scenario {
         self.is_in_git() && !self.setup.contains(&UNGUARD)
     }
 
+    /// Whether the command changes what git commits of a store.
+    pub(crate) fn changes_mode(&self) -> bool {
+        self.command[0] == INIT[0] && self.begins_in_store()
+    }
+
     /// Whether there is a store when the command begins.
     pub(crate) fn begins_in_store(&self) -> bool {
         self.setup.iter().any(|line| line[0] == INIT[0])

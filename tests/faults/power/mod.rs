@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use crate::act::act;
-use crate::oracle::check_no_litter;
+use crate::oracle::{check_no_litter, check_undamaged};
 use crate::place::Workshop;
 use crate::repo;
 use crate::scenario::{Scenario, available, full};
@@ -23,7 +23,7 @@ use choice::{Effort, Fates, Random, choices};
 use disk::{Contents, Image, pending};
 use log::Op;
 use mutant::Mutant;
-use record::Recorded;
+use record::{Finds, Recorded};
 
 /// Where the random choices begin; printed with the result.
 const SEED: u64 = 20_260_101;
@@ -258,14 +258,17 @@ impl Recorded {
         let shown = if begun == 0 { 0 } else { goal };
         self.scenario.view(&place)?.check_within(&self.views[acknowledged..=shown])?;
         let is_done = acknowledged == self.commands.len();
-        if (self.is_clean || self.scenario.is_repair() && is_done) && place.store().join("format").exists() {
-            self.scenario.check_clean(&place)?;
+        let finds = if self.scenario.is_repair() && is_done { Finds::Nothing } else { self.finds };
+        match finds {
+            Finds::Nothing if place.store().join("format").exists() => self.scenario.check_clean(&place)?,
+            Finds::Gone => check_undamaged(&place.store())?,
+            _ => {}
         }
         if self.scenario.is_in_git() && (self.scenario.is_guarded() || is_done) {
             let cleaned = workshop.place();
             image.write(&self.history, &cleaned.project());
             let is_store = self.commands[..acknowledged].iter().any(|(command, _)| command[0] == "init");
-            repo::check_rules(&cleaned, self.scenario, is_store)?;
+            repo::check_rules(&cleaned, self.scenario, is_store, is_done)?;
             // What a clean took and a repair brings back was acknowledged before both.
             let from = if self.scenario.is_repair() { goal } else { acknowledged };
             repo::check_cleaned(&cleaned, &self.views[from..=shown.max(from)], &act)?;
@@ -277,7 +280,7 @@ impl Recorded {
         let wanted = self.views[goal].clone().after(&self.views[goal - 1]);
         let told = |why: String| format!("after the next command {why}; {again:?}");
         self.scenario.view(&place).map_err(&told)?.check_within(&[wanted]).map_err(&told)?;
-        if self.is_clean || self.scenario.is_repair() {
+        if self.finds != Finds::Anything || self.scenario.is_repair() {
             self.scenario.check_clean(&place)?;
         }
         // What the last command removed is removed again, should it have come back.

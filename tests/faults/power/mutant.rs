@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::disk::{object_of, pending};
-use super::log::{History, Op};
+use super::log::{History, Id, Op};
 use crate::harm::COPY;
 
 /// An order of operations in which something is wrong.
@@ -22,7 +22,7 @@ pub(crate) struct Mutants {
     /// Those that the images must show to be wrong.
     pub(crate) all: Vec<Mutant>,
     /// Those in which nothing is wrong, which the images must show as well: see
-    /// [`removes_condemned`], [`takes_rules_away`], [`begins_rules`] and [`begins_local_state`].
+    /// [`removes_condemned`], [`takes_rules_away`], [`begins_rules`], [`begins_local_state`] and [`guards_outside`].
     pub(crate) harmless: Vec<Mutant>,
     /// How many syncs had no mutant: nothing waited for them, or another sync of the same directory
     /// follows before anything relies on it.
@@ -50,7 +50,7 @@ pub(crate) fn all(history: &History, from: usize) -> Mutants {
         }
         let path = &history.objects[object].path;
         let without: Vec<usize> = whole.iter().copied().filter(|op| !group.contains(op)).collect();
-        let harmless = [removes_condemned, takes_rules_away, begins_local_state];
+        let harmless = [removes_condemned, takes_rules_away, begins_local_state, guards_outside];
         let is_harmless = waiting.iter().all(|&op| harmless.iter().any(|is| is(history, op)));
         let mut kind = if is_harmless { &mut mutants.harmless } else { &mut mutants.all };
         kind.push(Mutant { told: format!("no sync of {path:?} (operation {at})"), order: without.clone(), from: group[0] });
@@ -105,6 +105,24 @@ fn begins_local_state(history: &History, naming: usize) -> bool {
     let Op::Name { dir, name, to: Some(_) } = &history.ops[naming] else { return false };
     let of = &history.objects[*dir].path;
     name == "local" && [".artifacts", COPY].iter().any(|store| of == Path::new(store))
+}
+
+/// Whether a guard is made round one that stands further in and stays, where git tracks files between the two.
+///
+/// Git goes in past the outer one for their sake, and the inner one is what holds `git clean` off all that is
+/// stored: of each file that no commit has, its second name. A writer makes the outer one before it gives any up.
+fn guards_outside(history: &History, op: usize) -> bool {
+    let is_below = |object: Id, top: &str| lies_below(history, object, top);
+    let is_inner = |op: &&Op| matches!(op, Op::Name { dir, name, .. } if name == "HEAD" && is_below(*dir, "packs/keep/.git"));
+    let stands = matches!(history.ops.iter().rfind(is_inner), Some(Op::Name { to: Some(_), .. }));
+    let is_outer = match &history.ops[op] {
+        Op::Name { dir, name, to: Some(_) } => {
+            is_below(*dir, "packs/.git") || name == ".git" && history.objects[*dir].path.ends_with("packs")
+        }
+        Op::Bytes { file, .. } => is_below(*file, "packs/.git"),
+        _ => false,
+    };
+    stands && is_outer
 }
 
 /// Whether a repo gets rules where it had none.

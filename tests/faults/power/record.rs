@@ -12,6 +12,15 @@ use crate::scenario::Scenario;
 use crate::strace::{Fault, trace};
 use crate::support::files;
 
+/// What `fsck` may find in a store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finds {
+    Nothing,
+    /// That something is gone, as after a clean, and nothing that is damaged.
+    Gone,
+    Anything,
+}
+
 /// Commands that were recorded, the last of them the one whose power is cut.
 pub(crate) struct Recorded {
     pub(crate) name: String,
@@ -26,8 +35,8 @@ pub(crate) struct Recorded {
     pub(crate) images_from: usize,
     /// Whether there was a first try that was killed.
     pub(crate) was_killed: bool,
-    /// Whether nothing but whole packs can be there before the command of interest is done.
-    pub(crate) is_clean: bool,
+    /// What `fsck` may find before the command of interest is done.
+    pub(crate) finds: Finds,
     /// The packs that are gone in the end, relative to the store.
     pub(crate) removed: BTreeSet<PathBuf>,
     pub(crate) scenario: &'static Scenario,
@@ -67,7 +76,7 @@ impl Recorded {
         let place = workshop.place();
         let mut recorded = Recorded::setup(&place, scenario);
         recorded.name = format!("{}, with packs that were copied in", scenario.name);
-        recorded.is_clean = false;
+        recorded.finds = Finds::Anything;
         let script = "cd \"$0\" && for f in packs/*/* meta/*/*; do \
                       [ -d \"$1/${f%/*}\" ] || mkdir \"$1/${f%/*}\"; [ -e \"$1/$f\" ] || dd status=none if=\"$f\" of=\"$1/$f\"; done";
         let mut copy = Command::new("sh");
@@ -87,20 +96,14 @@ impl Recorded {
     fn setup(place: &Place, scenario: &'static Scenario) -> Recorded {
         let history = History::new(&place.project());
         let (name, views) = (scenario.name.to_owned(), vec![View::default()]);
-        let is_clean = !scenario.is_repair() && !scenario.begins_cleaned();
-        let removed = BTreeSet::new();
-        let mut recorded = Recorded {
-            removed,
-            name,
-            commands: Vec::new(),
-            history,
-            views,
-            from: 0,
-            images_from: 0,
-            was_killed: false,
-            is_clean,
-            scenario,
+        let finds = match () {
+            () if scenario.begins_cleaned() => Finds::Gone,
+            () if scenario.is_repair() => Finds::Anything,
+            () => Finds::Nothing,
         };
+        let removed = BTreeSet::new();
+        let mut recorded =
+            Recorded { removed, name, commands: Vec::new(), history, views, from: 0, images_from: 0, was_killed: false, finds, scenario };
         for command in scenario.setup {
             if is_harm(command) {
                 recorded.harm(place, command);
