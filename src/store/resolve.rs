@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Alias, Name, Ref, Selector};
 use crate::quote::{quote, quote_path};
 use crate::refs::history::{History, Meaning, Version};
@@ -24,7 +24,7 @@ impl Store {
     /// Finds the version that a ref names.
     pub fn resolve(&self, wanted: &Ref) -> Result<Resolved> {
         let history = self.existing_history(&wanted.artifact)?;
-        let version = find(&history, wanted)?.clone();
+        let version = find(&history, wanted).map_err(|error| self.told_if_cleaned(error))?.clone();
         Ok(Resolved { history, version })
     }
 
@@ -40,19 +40,21 @@ impl Store {
         if history.versions.is_empty() && history.damaged.is_empty() && history.aliases.is_empty() && history.edits.is_empty() {
             let names: Vec<String> = self.artifacts()?.iter().take(8).map(|name| format!("`{name}`")).collect();
             let error = Error::not_found(format!("cannot find artifact {}", quote(artifact.as_str().as_bytes())));
-            return Err(match names.len() {
-                _ if self.is_cleaned() => error.hint("files that were stored are gone, as after `git clean`: run `art repair`"),
+            return Err(self.told_if_cleaned(match names.len() {
                 0 => error.hint("nothing is stored here yet: `art put NAME PATH` stores the first version"),
                 _ => error.hint(format!("`art ls` lists all; there are {}", names.join(", "))),
-            });
+            }));
         }
         Ok(history)
     }
 
-    /// Whether something is gone that the next writer puts back, as far as can be told.
-    fn is_cleaned(&self) -> bool {
-        let gone = Guard::of(self.root()).and_then(|guard| guard.map_or_else(|| Ok(Vec::new()), |guard| guard.gone()));
-        gone.is_ok_and(|gone| !gone.is_empty())
+    /// Says what helps where what was not found may be gone from its place, and put back by the next writer.
+    fn told_if_cleaned(&self, error: Error) -> Error {
+        let gone = || Guard::of(self.root()).and_then(|guard| guard.map_or_else(|| Ok(Vec::new()), |guard| guard.gone()));
+        if error.kind() == ErrorKind::NotFound && gone().is_ok_and(|gone| !gone.is_empty()) {
+            return error.hint("files that were stored are gone, as after `git clean`: run `art repair`");
+        }
+        error
     }
 }
 

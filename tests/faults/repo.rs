@@ -15,10 +15,10 @@ use crate::support::run;
 pub(crate) const UNGUARD: &[&str] = &["!unguard"];
 
 const GUARD: &str = "packs/.git";
+const KEPT: &str = "packs/keep";
 
 /// Where a guard may stand.
 const GUARDED: [&str; 3] = ["", "packs", KEPT];
-const KEPT: &str = "packs/keep";
 
 /// The repo's rules that no clone brings along, with a line of the user's.
 const EXCLUDE: &str = ".git/info/exclude";

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::repo::{Repo, kept};
+use crate::repo::{Repo, kept, put_kept_in};
 use crate::support::Project;
 
 const MODES: [&str; 3] = ["--git=split", "--git=all", "--git=none"];
@@ -61,6 +61,86 @@ fn what_git_forgets_comes_back() {
     repo.git(["reflog", "expire", "--expire=now", "--all"]);
     put_other(&repo, "more");
     assert_eq!(repo.numbers(), [0, 1]);
+    repo.project.art(["fsck", "--deep"]).ok();
+}
+
+/// Has git forget all that it forgets by itself in time.
+fn forget(repo: &Repo) {
+    repo.git(["worktree", "prune", "--expire=now"]);
+    repo.git(["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(["gc", "--quiet", "--prune=now"]);
+}
+
+#[test]
+fn what_no_branch_has_comes_back_once_git_has_forgotten_it() {
+    // In a worktree that is gone, on no branch; on a branch that only a remote has; on no branch here.
+    for place in ["worktree", "remote", "head"] {
+        let repo = Repo::new(&[]);
+        repo.put_kept(1);
+        repo.commit("one");
+        let other = repo.project.outside().join("other-tree");
+        let remote = repo.project.outside().join("remote.git");
+        match place {
+            "worktree" => {
+                repo.git(["worktree", "add", "--quiet", "--detach", other.to_str().unwrap()]);
+                put_kept_in(&repo.project, &other, 2);
+                repo.git_in(&other, ["add", "--all"]);
+                repo.git_in(&other, ["commit", "--quiet", "-m", "two"]);
+                fs::remove_dir_all(&other).unwrap();
+            }
+            "remote" => {
+                repo.git(["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+                repo.git(["remote", "add", "origin", remote.to_str().unwrap()]);
+                repo.git(["switch", "--quiet", "-c", "other"]);
+                repo.put_kept(2);
+                repo.commit("two");
+                repo.git(["push", "--quiet", "origin", "other"]);
+                repo.git(["switch", "--quiet", "main"]);
+                repo.git(["branch", "--quiet", "-D", "other"]);
+            }
+            _ => {
+                repo.git(["checkout", "--quiet", "--detach"]);
+                // As many as are given up at once.
+                let aliases: Vec<String> = (0..70).map(|number| format!("a{number}")).collect();
+                repo.put_kept(2);
+                repo.project
+                    .art(["alias", "set", "data:v1"].into_iter().chain(aliases.iter().map(String::as_str)).collect::<Vec<_>>())
+                    .ok();
+                repo.commit("two");
+                put_other(&repo, "early");
+                repo.commit("three");
+                repo.git(["checkout", "--quiet", "main"]);
+            }
+        }
+        put_other(&repo, "first");
+        assert_eq!(repo.numbers(), [0], "{place}");
+        if place == "remote" {
+            repo.git_in(&remote, ["branch", "--quiet", "-D", "other"]);
+            repo.git(["fetch", "--quiet", "--prune", "origin"]);
+        }
+        forget(&repo);
+        put_other(&repo, "second");
+        assert_eq!(repo.numbers(), [0, 1], "{place}");
+        repo.project.art(["fsck", "--deep"]).ok();
+    }
+}
+
+#[test]
+fn what_was_noted_to_be_aside_is_looked_for_again_once_reflogs_change() {
+    let repo = Repo::new(&[]);
+    repo.put_kept(1);
+    repo.commit("one");
+    let other = repo.project.outside().join("other-tree");
+    repo.git(["worktree", "add", "--quiet", "-b", "topic", other.to_str().unwrap()]);
+    put_kept_in(&repo.project, &other, 2);
+    repo.git_in(&other, ["add", "--all"]);
+    repo.git_in(&other, ["commit", "--quiet", "-m", "two"]);
+    repo.git_in(&other, ["reset", "--quiet", "--hard", "HEAD~1"]);
+    put_other(&repo, "first");
+    repo.git(["worktree", "remove", other.to_str().unwrap()]);
+    repo.git(["branch", "--quiet", "-D", "topic"]);
+    repo.put_kept(3);
+    assert_eq!(repo.numbers(), [0, 1, 2]);
     repo.project.art(["fsck", "--deep"]).ok();
 }
 
@@ -130,39 +210,57 @@ fn a_store_that_was_removed_and_is_committed_is_left_to_git() {
         let path = store.join(name);
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
     }
-    let told = repo.project.art(["repair"]);
-    assert!(told.fails(5).contains("run `git checkout HEAD -- "), "{}", told.stderr);
-    assert!(!store.join("format").exists());
-    repo.git(["checkout", "HEAD", "--", ".artifacts"]);
+    do_as_told(&repo);
     repo.put_kept(2);
     assert_eq!(repo.numbers(), [0, 1]);
+    // A sparse checkout leaves the folder as long as something in it is in no commit.
+    repo.project.write("code/file", "1");
+    repo.commit("two");
+    repo.put_kept(3);
+    repo.git(["sparse-checkout", "set", "code"]);
+    do_as_told(&repo);
+    repo.put_kept(4);
+    assert_eq!(repo.numbers(), [0, 1, 2, 3]);
+}
+
+/// Runs the command that is told where only git has the store.
+fn do_as_told(repo: &Repo) {
+    let told = repo.project.art(["repair"]);
+    let command = told.fails(5).split("git has the store: run `").nth(1).unwrap().split('`').next().unwrap();
+    assert!(!repo.project.store().join("format").exists());
+    assert!(repo.project.program("sh", ["-c", command]).status().unwrap().success(), "{command}");
 }
 
 #[test]
 fn who_looks_for_what_a_clean_took_is_told() {
     let repo = Repo::new(&[]);
-    repo.put_kept(1);
-    for command in [["show", "data:v0"], ["rm", "data:v0"], ["undelete", "data:v0"]] {
-        repo.git(["clean", "--quiet", "-fdx"]);
-        let told = repo.project.art(command);
-        assert!(told.fails(3).contains("`art repair`"), "{command:?} {}", told.stderr);
+    for (seed, version) in [(1, "data:v0"), (2, "data:v1")] {
+        repo.put_kept(seed);
+        for command in ["show", "rm", "undelete"] {
+            repo.git(["clean", "--quiet", "-fdx"]);
+            let told = repo.project.art([command, version]);
+            assert!(told.fails(3).contains("`art repair`"), "{command} {version} {}", told.stderr);
+        }
+        repo.project.art(["repair"]).ok();
+        repo.project.art(["show", version]).ok();
+        repo.commit("one");
     }
-    repo.project.art(["repair"]).ok();
-    repo.project.art(["rm", "data:v0"]).ok();
 }
 
 #[test]
 fn a_folder_of_packs_that_is_a_link_is_told() {
-    let repo = Repo::new(&[]);
-    let packs = repo.project.store().join("packs");
-    let big = repo.project.outside().join("big");
-    fs::rename(&packs, &big).unwrap();
-    symlink(&big, &packs).unwrap();
-    put_other(&repo, "other");
-    let told = repo.project.art(["put", "more", "../other"]);
-    assert!(told.stderr.contains("is a link, which it removes"), "{}", told.stderr);
-    let told = repo.project.art(["doctor"]);
-    assert!(told.code == Some(1) && told.text().contains("which is a link"), "{}", told.text());
+    for (mode, folder) in [("--git=split", "packs"), ("--git=all", "packs"), ("--git=all", "packs/keep")] {
+        let repo = Repo::new(&[mode]);
+        let packs = repo.project.store().join(folder);
+        let big = repo.project.outside().join("big");
+        fs::rename(&packs, &big).unwrap();
+        symlink(&big, &packs).unwrap();
+        put_other(&repo, "other");
+        let told = repo.project.art(["put", "more", "../other"]);
+        assert!(told.stderr.contains("is a link, which `git clean` removes"), "{mode} {folder} {}", told.stderr);
+        let told = repo.project.art(["doctor"]);
+        assert!(told.code == Some(1) && told.text().contains("which is a link"), "{mode} {folder} {}", told.text());
+    }
 }
 
 #[test]
@@ -170,7 +268,7 @@ fn a_folder_that_git_may_remove_is_told() {
     let repo = Repo::new(&[]);
     repo.git(["sparse-checkout", "set", ".artifacts"]);
     let told = repo.project.art(["doctor"]).ok().text();
-    assert!(told.contains("`git sparse-checkout`") && told.contains("git sparse-checkout add .artifacts"), "{told}");
+    assert!(told.contains("advice") && told.contains("`git sparse-checkout`"), "{told}");
 
     let top = Project::bare();
     let repo = Repo { project: top };

@@ -175,7 +175,9 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
         _ if !in_git => {}
         Ok(guard) => {
             context.progress.phase("asking git");
-            let asked = Place::of(project).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
+            let looked = patient.look_at_folder(guard.as_ref());
+            let asked =
+                looked.and_then(|()| Place::of(project)).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
             asked.unwrap_or_else(|error| patient.tell_of_git(FindingKind::GitFailed, &error));
         }
         // Git is not asked: at a pipe it would wait.
@@ -202,7 +204,6 @@ impl Patient<'_> {
         let differences = place.differences(self.project, &self.name)?;
         self.look_at_rules(place, guard)?;
         self.look_at_guard(guard, &differences)?;
-        self.look_at_folder()?;
         self.look_at_tracked(guard.map(Guard::mode))?;
         self.look_at_sizes(guard.map(Guard::mode), &differences)?;
         self.look_at_commits(place, guard.map(Guard::mode), &differences);

@@ -162,14 +162,17 @@ impl Patient<'_> {
         Ok(())
     }
 
-    /// Looks whether git may remove the folder as a whole.
-    pub(super) fn look_at_folder(&mut self) -> Result<()> {
+    /// Looks whether git may remove the folder as a whole, or a link in it.
+    pub(super) fn look_at_folder(&mut self, guard: Option<&Guard>) -> Result<()> {
+        if let Some(link) = guard.and_then(Guard::link_in_its_place) {
+            let message = format!("`git clean` removes {}, which is a link: let it be a folder", quote_path(&link));
+            self.problem(FindingKind::Unguarded, message, None);
+        }
         let folder = quote_path(&self.name);
         let removes = |by: &str| format!("{by} removes the folder {folder} with all that git ignores there");
         if is_sparse(self.project) {
             let message = removes("`git sparse-checkout`, where it leaves out the project,");
-            let mend = format!("git sparse-checkout add {}", shell_word(&self.name));
-            self.advice(FindingKind::FolderAtStake, message, Some(mend));
+            self.advice(FindingKind::FolderAtStake, message, None);
         }
         if Around::find(self.root)?.is_some_and(|repo| repo.is_apart()) {
             let message = removes("this is a submodule, or has git's directory elsewhere: `git submodule deinit` of it, or `git rm`,");
@@ -200,10 +203,7 @@ impl Patient<'_> {
             GitMode::All => is_uncommitted,
             GitMode::None => true,
         };
-        if let Some(link) = guard.link_in_its_place() {
-            let message = format!("`git clean` removes {}, which is a link: let it be a folder", quote_path(&link));
-            self.problem(FindingKind::Unguarded, message, None);
-        } else if !guard.stands()? {
+        if !guard.keeps_off()? {
             if !is_at_stake {
                 return Ok(());
             }

@@ -1,11 +1,13 @@
 //! The repo round a store, found by looking at files alone: git need not be asked, nor be there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::as_path;
 use crate::error::{Error, Result};
+use crate::open::entries_in;
 
 /// The repo in whose working tree a store lies.
 #[derive(Clone, Debug)]
@@ -92,6 +94,12 @@ impl Around {
     /// Returns the directory in which that place is made: the main working tree, or the directory of git.
     pub(crate) fn shared_base(&self) -> Result<Option<PathBuf>> {
         Ok(real(&self.common)?.map(|common| self.main_top(&common).map_or_else(|| common.clone(), Path::to_owned)))
+    }
+
+    /// Lists what belongs to each of the working trees, and to all.
+    pub(crate) fn git_dirs(&self) -> Result<BTreeSet<PathBuf>> {
+        let linked = entries_in(&self.common.join("worktrees"))?.into_iter().map(|entry| entry.path());
+        Ok(linked.chain([self.git_dir.clone(), self.common.clone()]).collect())
     }
 
     /// Returns where the store lies in the working trees of the repo in which it is, this one among them.

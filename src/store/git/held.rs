@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,10 @@ use std::process::Stdio;
 
 use super::around::Around;
 use super::objects::Objects;
-use super::{Oid, STASHES, Stamp, cannot_run, failed, git, ids_in, lines, output, unexpected};
+use super::tree::is_sparse;
+use super::{Oid, STASHES, Stamp, cannot_run, failed, git, ids_in, lines, output, stamp_below, unexpected};
 use crate::error::Result;
+use crate::quote::shell_word;
 
 /// Files asked for before the first answer is read: questions and answers must fit pipes.
 const ASKED_MAX: usize = 32;
@@ -34,6 +37,24 @@ pub(in crate::store) fn stamp(repo: &Around) -> Result<String> {
     Ok(text)
 }
 
+/// Looks at all reflogs, too, and what else tells what git has aside.
+pub(in crate::store) fn stamp_of_reflogs(repo: &Around) -> Result<String> {
+    let mut stamps = vec![Stamp::take(repo.common.join("packed-refs"))?];
+    for git_dir in repo.git_dirs()? {
+        stamp_below(git_dir.join("logs"), &mut stamps)?;
+        STASHES.iter().try_for_each(|name| Stamp::take(git_dir.join(name)).map(|stamp| stamps.push(stamp)))?;
+    }
+    Ok(blake3::hash(format!("{stamps:?}").as_bytes()).to_hex().to_string())
+}
+
+/// Whether the commit at `HEAD` is that of a branch: else git forgets it by itself once `HEAD` is elsewhere.
+pub(in crate::store) fn is_on_branch(repo: &Around) -> bool {
+    if repo.common.join("reftable").exists() {
+        return output(git().current_dir(&repo.top).args(["symbolic-ref", "--quiet", "HEAD"])).is_ok();
+    }
+    fs::read(repo.git_dir.join("HEAD")).is_ok_and(|head| head.starts_with(b"ref:"))
+}
+
 /// A file as the commit at `HEAD` has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Blob {
@@ -49,16 +70,17 @@ pub(in crate::store) fn in_head(top: &Path, store: &Path, paths: &[&Path]) -> Re
 /// Which commits are asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Commits {
-    /// Those of `HEAD`, of branches and of tags: git forgets them when it is told to.
+    /// Those of branches and of tags: git forgets them when it is told to.
     OfRefs,
-    /// Those of stashes and reflogs, too, which git forgets by itself: `git stash pop` drops what it restores.
+    /// All that git has. Much of it it forgets by itself: `git stash pop` drops what it restores, reflogs and
+    /// the heads of worktrees that are gone expire, and branches of a remote go with the next fetch.
     All,
 }
 
 /// Where git has a file of a store that is gone from its place.
 pub(crate) enum Elsewhere {
-    /// In the commit at `HEAD`: it was removed, or left out by a sparse checkout.
-    Head,
+    /// In the commit at `HEAD`, for it was removed, or left out by a sparse checkout; the command that brings it.
+    Head(String),
     /// On a branch that can be switched to.
     Branch(String),
     /// In another commit, by a name that git knows.
@@ -67,8 +89,9 @@ pub(crate) enum Elsewhere {
     Stash,
 }
 
-/// Says where git has a file, if it has it.
-pub(in crate::store) fn elsewhere(top: &Path, file: &Path) -> Result<Option<Elsewhere>> {
+/// Says where git has a file of the store, if it has it.
+pub(in crate::store) fn elsewhere(repo: &Around, file: &Path) -> Result<Option<Elsewhere>> {
+    let (top, file) = (&repo.top, &repo.store.join(file));
     let mut command = git();
     command.current_dir(top).args(["for-each-ref", "--format=%(refname) %(symref)%(worktreepath)"]);
     let told = output(command.args(["refs/heads", "refs/remotes", "refs/tags"]))?;
@@ -78,7 +101,8 @@ pub(in crate::store) fn elsewhere(top: &Path, file: &Path) -> Result<Option<Else
     let blobs = blobs_of(top, &names.collect::<Vec<_>>())?;
     let [at_head, stashed, others @ ..] = &blobs[..] else { return Ok(None) };
     if at_head.is_some() {
-        return Ok(Some(Elsewhere::Head));
+        let how = if is_sparse(top) { "sparse-checkout add" } else { "checkout HEAD --" };
+        return Ok(Some(Elsewhere::Head(format!("git -C {} {how} {}", shell_word(top), shell_word(&repo.store)))));
     }
     if stashed.is_some() {
         return Ok(Some(Elsewhere::Stash));
@@ -139,12 +163,12 @@ fn blob(answer: &str) -> Option<Blob> {
 pub(in crate::store) fn in_history(repo: &Around, among: Commits, paths: &[&Path]) -> Result<Vec<(PathBuf, Oid)>> {
     let store = &repo.store;
     let mut commits: Vec<String> = match among {
-        Commits::OfRefs => ["--exclude=refs/stash", "--exclude=refs/bisect/*", "--all"].map(str::to_owned).into(),
-        Commits::All => ["--all", "--reflog"].map(str::to_owned).into(),
+        Commits::OfRefs => ["--branches", "--tags"].map(str::to_owned).into(),
+        Commits::All => ["--all", "--reflog", "--ignore-missing"].map(str::to_owned).into(),
     };
     if among == Commits::All {
-        for name in STASHES {
-            commits.extend(ids_in(&repo.git_dir.join(name))?.into_iter().map(|id| id.0));
+        for file in repo.git_dirs()?.iter().flat_map(|git_dir| STASHES.map(|name| git_dir.join(name))) {
+            commits.extend(ids_in(&file)?.into_iter().map(|id| id.0));
         }
     }
     let mut blobs = BTreeSet::new();

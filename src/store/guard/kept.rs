@@ -24,8 +24,8 @@ use crate::store::files::{self, FileClass, StorePath};
 use crate::store::git::Oid;
 use crate::store::git::held::{self, Blob, Blobs, Commits};
 
-/// Where it is noted, in local state, how git looked when it was last asked, and what of all that is gone only its
-/// stashes and reflogs had.
+/// Where it is noted, in local state, how git looked when it was last asked; where something is gone that it has
+/// only aside, also how its reflogs looked, and what that is.
 const NOTE: &str = "kept";
 
 /// What helps where the file `.git` names a directory that is not there.
@@ -49,9 +49,9 @@ pub(crate) struct Tended {
 /// Files that git has, by their places in the store.
 #[derive(Default)]
 struct Held {
-    /// What is in the commit at `HEAD`, or in one of a branch or tag.
+    /// What is in a commit of a branch or tag.
     in_refs: HashSet<PathBuf>,
-    /// What only stashes and reflogs have.
+    /// What git has otherwise, in a stash or a reflog, and forgets by itself.
     aside: HashSet<PathBuf>,
 }
 
@@ -86,8 +86,8 @@ impl Guard {
         let stamp = held::stamp(&self.repo).map(|stamp| format!("{}\n{stamp}", self.mode.as_str()));
         let note = local.join(NOTE);
         let noted = fs::read_to_string(&note).unwrap_or_default();
-        let aside = stamp.as_ref().ok().and_then(|stamp| noted.strip_prefix(stamp));
-        let is_news = aside.is_none();
+        let of_aside = stamp.as_ref().ok().and_then(|stamp| noted.strip_prefix(stamp));
+        let is_news = of_aside.is_none();
         let has_changed = is_news && self.repo.leads_here();
         let tracked = if has_changed { self.ask_what_is_tracked() } else { Ok(()) };
         let made = self.make_whole(local, locks, has_changed, progress).and_then(|()| self.check_no_link());
@@ -97,6 +97,12 @@ impl Guard {
         let is_covered = |kept: &Kept| fs::symlink_metadata(self.layout.path(kept.path.as_path())).is_ok();
         let is_guarded = |kept: &Kept| !keep.has(kept.path.as_path()) && is_covered(kept);
         let (guarded, here): (Vec<Kept>, Vec<Kept>) = here.into_iter().partition(is_guarded);
+        let reflogs = LazyCell::new(|| held::stamp_of_reflogs(&self.repo).ok());
+        if !gone.is_empty() {
+            // Before git is asked.
+            LazyCell::force(&reflogs);
+        }
+        let aside = of_aside.filter(|aside| !aside.is_empty()).and_then(|aside| aside.strip_prefix(reflogs.as_deref()?));
         let is_aside = |kept: &Kept| aside.is_some_and(|aside| aside.lines().any(|name| name == kept.path.name()));
         let (known, gone): (Vec<Kept>, Vec<Kept>) = gone.into_iter().partition(is_aside);
         let (mut held, asked) = match self.held(&here, &gone) {
@@ -117,8 +123,12 @@ impl Guard {
         if let (Ok(()), Ok(()), Ok(stamp), Ok(true)) = (&made, &asked, &stamp, &spared)
             && gone.is_empty()
         {
-            let aside = gone_and_held.iter().filter(|kept| !held.in_refs.contains(kept.path.as_path()));
-            let new = aside.fold(stamp.clone(), |text, kept| text + kept.path.name() + "\n");
+            let aside: Vec<&str> =
+                gone_and_held.iter().filter(|kept| !held.in_refs.contains(kept.path.as_path())).map(|kept| kept.path.name()).collect();
+            let new = match reflogs.as_deref().filter(|_| !aside.is_empty()) {
+                Some(reflogs) => format!("{stamp}{reflogs}\n{}\n", aside.join("\n")),
+                None => stamp.clone(),
+            };
             if new != noted {
                 // A note that is lost costs a question.
                 let _ = fs::write(&note, new);
@@ -143,7 +153,7 @@ impl Guard {
     /// Fails where the guard's folder is a link.
     fn check_no_link(&self) -> Result<()> {
         let Some(link) = self.link_in_its_place() else { return Ok(()) };
-        Err(Error::failed(format!("{} is a link, which it removes", quote_path(&link))).hint("see `art doctor`"))
+        Err(Error::failed(format!("{} is a link, which `git clean` removes", quote_path(&link))).hint("see `art doctor`"))
     }
 
     /// Gives up second names of what commits hold, in its place or gone, once that is worth it, and of what another
@@ -320,14 +330,15 @@ impl Guard {
         Ok(paths.iter().zip(blobs).filter_map(held).collect())
     }
 
-    /// Asks git which files it holds. Of those that are in their places, the commit at `HEAD`, at their lengths;
-    /// of what is gone any commit, and its bytes must be right: they may be all that is left.
+    /// Asks git which files it holds. Of those that are in their places, the commit at `HEAD` of a branch, at their
+    /// lengths; of what is gone any commit, and its bytes must be right: they may be all that is left.
     fn held(&self, here: &[Kept], gone: &[Kept]) -> Result<Held> {
         let paths: Vec<&Path> = here.iter().chain(gone).map(|kept| kept.path.as_path()).collect();
         let mut blobs = held::in_head(&self.repo.top, &self.repo.store, &paths)?;
         let of_gone = blobs.split_off(here.len());
         let mut held = Held::default();
-        for (kept, blob) in here.iter().zip(blobs) {
+        let is_on_branch = held::is_on_branch(&self.repo);
+        for (kept, blob) in here.iter().zip(blobs).filter(|_| is_on_branch) {
             held.in_refs.extend(blob.filter(|blob| has_length(&kept.at, blob.len)).map(|_| kept.path.as_path().to_owned()));
         }
         if gone.is_empty() {
@@ -342,7 +353,7 @@ impl Guard {
         for (kept, blob) in gone.iter().zip(of_gone) {
             let path = kept.path.as_path();
             match blob {
-                Some(blob) if is_whole(path, &blob.id)? => drop(held.in_refs.insert(path.to_owned())),
+                Some(blob) if is_on_branch && is_whole(path, &blob.id)? => drop(held.in_refs.insert(path.to_owned())),
                 _ => rest.push(path),
             }
         }

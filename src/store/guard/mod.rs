@@ -7,13 +7,12 @@
 
 mod exclude;
 mod kept;
+mod mode;
 mod names;
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-use serde::Serialize;
 
 use crate::durable::{Disk, Keep, sync_dir};
 use crate::error::{Error, Result};
@@ -27,20 +26,10 @@ use crate::store::git::tree::tracked;
 use crate::store::quarantine::QUARANTINE;
 use crate::store::worktrees::layout_in;
 pub(crate) use kept::{DamagedKept, Tended};
+pub use mode::GitMode;
+pub(crate) use mode::{IGNORE_FILE, mode_of};
+use mode::{RULES_ALL, RULES_ALL_BEFORE, mode_by, read_rules, unread};
 pub(crate) use names::Kept;
-
-/// Which part of a store git commits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GitMode {
-    /// Records and meta packs; data packs travel by copying.
-    #[default]
-    Split,
-    /// Data packs too.
-    All,
-    /// Nothing.
-    None,
-}
 
 /// What the guard's `HEAD` says: that it is ours, and no repo.
 const GUARD_HEAD: &str = "ref: refs/heads/guarded-by-artstore\n";
@@ -50,38 +39,6 @@ const GUARD_CONFIG: &str = "# Of `art`: no repo, and not to be cleaned.\n[core]\
 
 /// Where second names lie.
 pub(crate) const KEEP_DIR: &str = "packs/keep";
-
-/// The file of a store that says what git ignores.
-pub(crate) const IGNORE_FILE: &str = ".gitignore";
-
-const RULES_ALL: &str = "\
-# Written by `art init --git=all`: records, meta packs and data packs are committed.
-!*
-/local/
-/quarantine/
-/packs/keep/
-";
-
-/// The same as it was written before there were second names.
-const RULES_ALL_BEFORE: &str = "\
-# Written by `art init --git=all`: records, meta packs and data packs are committed.
-!*
-/local/
-/quarantine/
-";
-
-const RULES_SPLIT: &str = "\
-# Written by `art init`: records and meta packs are committed, data packs travel by copying.
-!*
-/local/
-/quarantine/
-/packs/
-";
-
-const RULES_NONE: &str = "\
-# Written by `art init --git=none`: nothing is committed.
-*
-";
 
 /// Bytes of a file for git that are looked at.
 const LEN_MAX: u64 = 64 << 10;
@@ -119,11 +76,7 @@ impl WayBack {
         let new = "`art init` makes a new store here, with what no commit has";
         match self {
             WayBack::Repair => "run `art repair`: it puts back what `git clean` took".to_owned(),
-            WayBack::Git(Elsewhere::Head) => {
-                format!(
-                    "git has the store: run `git checkout HEAD -- {store}`, or after a sparse checkout `git sparse-checkout add {store}`"
-                )
-            }
+            WayBack::Git(Elsewhere::Head(command)) => format!("git has the store: run `{command}`"),
             WayBack::Git(Elsewhere::Stash) => "git has stashed the store: run `git stash pop`".to_owned(),
             WayBack::Git(Elsewhere::Branch(branch)) => {
                 let branch = shell_word(Path::new(branch));
@@ -137,103 +90,21 @@ impl WayBack {
     }
 }
 
-impl GitMode {
-    /// All of them.
-    pub(crate) const ALL: [GitMode; 3] = [GitMode::Split, GitMode::All, GitMode::None];
-
-    /// Names it as `art init --git` takes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GitMode::Split => "split",
-            GitMode::All => "all",
-            GitMode::None => "none",
-        }
-    }
-
-    /// Returns the text of the store's `.gitignore`.
-    pub(crate) fn rules(self) -> &'static str {
-        match self {
-            GitMode::Split => RULES_SPLIT,
-            GitMode::All => RULES_ALL,
-            GitMode::None => RULES_NONE,
-        }
-    }
-
-    /// Tells the mode by a store's `.gitignore`, where that leaves room for a guard.
-    fn of_rules(text: &str) -> Option<GitMode> {
-        let has = |rule: &str| text.lines().any(|line| line.trim_end() == rule);
-        match () {
-            () if has("!*") && has("/packs/") => Some(GitMode::Split),
-            () if has("!*") && has("/packs/keep/") || text == RULES_ALL_BEFORE => Some(GitMode::All),
-            () if has("*") && !has("!*") => Some(GitMode::None),
-            () => None,
-        }
-    }
-
-    /// Where the guard stands, relative to the store.
-    fn place(self) -> &'static Path {
-        Path::new(match self {
-            GitMode::Split => "packs",
-            GitMode::All => KEEP_DIR,
-            GitMode::None => "",
-        })
-    }
-
-    /// Tells the mode by the guard: `git clean` may have left nothing else.
-    pub(crate) fn of_guard(root: &Path) -> Result<Option<GitMode>> {
-        // From the outside in: where git tracks files, one stands further in too.
-        for mode in [GitMode::None, GitMode::Split, GitMode::All] {
-            if is_guarded(&root.join(mode.place()))? {
-                return Ok(Some(mode));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Tells by a store's `.gitignore` what git commits, where that leaves room for a guard; where it is no file, or
-/// gone, by the guard.
-pub(crate) fn mode_of(root: &Path) -> Result<Option<GitMode>> {
-    match read_rules(root) {
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => GitMode::of_guard(root),
-        rules => mode_by(root, rules.map_err(|e| unread(root, e))?.as_deref()),
-    }
-}
-
-/// Tells the same by the text of that `.gitignore`.
-fn mode_by(root: &Path, rules: Option<&str>) -> Result<Option<GitMode>> {
-    rules.map_or_else(|| GitMode::of_guard(root), |rules| Ok(GitMode::of_rules(rules)))
-}
-
 /// Says what brings a store back of which little but what is guarded is left, if it is one: git has it elsewhere,
 /// or `git clean` took it.
 pub(crate) fn way_back(root: &Path) -> Option<WayBack> {
     let mode = GitMode::of_guard(root).ok().flatten()?;
     // What git has of one of which it commits nothing is of another mode's time.
     let repo = Around::find(root).ok().flatten().filter(|_| mode != GitMode::None);
-    let found = repo.and_then(|repo| elsewhere(&repo.top, &repo.store.join(FORMAT_FILE)).ok().flatten());
+    let found = repo.and_then(|repo| elsewhere(&repo, Path::new(FORMAT_FILE)).ok().flatten());
     Some(found.map_or(WayBack::Repair, WayBack::Git))
-}
-
-/// Reads a store's `.gitignore`; none if it is not there.
-fn read_rules(root: &Path) -> io::Result<Option<String>> {
-    match read(&root.join(IGNORE_FILE)) {
-        Ok(rules) => Ok(Some(String::from_utf8_lossy(&rules).into_owned())),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-fn unread(root: &Path, error: io::Error) -> Error {
-    Error::io("read", &root.join(IGNORE_FILE), error).hint("see `art doctor`")
 }
 
 /// Whether the `.git` in a folder is a guard, and no repo.
 pub(crate) fn is_guarded(dir: &Path) -> Result<bool> {
-    // `git init` would make a repo of it. As an older program made it, it has no configuration.
-    let has_config = |dot_git: &Path| Ok(says(&dot_git.join("config"), GUARD_CONFIG)?.unwrap_or(true));
     let dot_git = dir.join(".git");
-    Ok(says(&dot_git.join("HEAD"), GUARD_HEAD)? == Some(true) && has_config(&dot_git)?)
+    // As an older program made it, it has no configuration; `git init` made a repo of that.
+    Ok(says(&dot_git.join("HEAD"), GUARD_HEAD)? == Some(true) && says(&dot_git.join("config"), GUARD_CONFIG)?.unwrap_or(true))
 }
 
 /// Whether a guard keeps a git off that is run inside of it, too.
@@ -336,11 +207,11 @@ impl Guard {
         Ok(is_any.then_some(dot_git))
     }
 
-    /// Returns the folder of the guard that is a link: git ignores folders there, and `git clean` removes it.
+    /// Returns the folder that is a link where data is guarded: git ignores folders there, and `git clean` removes it.
     pub(crate) fn link_in_its_place(&self) -> Option<PathBuf> {
         let is_link = |folder: &PathBuf| fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_symlink());
-        let below = Path::new("packs");
-        self.layout.folders(below).find(|folder| self.mode != GitMode::None && is_link(folder))
+        let places: &[&str] = if self.mode == GitMode::None { &[] } else { &["packs", KEEP_DIR] };
+        places.iter().flat_map(|place| self.layout.folders(Path::new(place))).find(is_link)
     }
 
     /// Returns where the guard stands: in the place of its mode, and further in where git goes in there.
@@ -367,8 +238,17 @@ impl Guard {
 
     /// Whether all stands that this makes.
     pub(crate) fn stands(&self) -> Result<bool> {
+        self.all_places(is_closed)
+    }
+
+    /// Whether it stands as this makes it, or as an older program made it.
+    pub(crate) fn keeps_off(&self) -> Result<bool> {
+        self.all_places(is_guarded)
+    }
+
+    fn all_places(&self, holds: impl Fn(&Path) -> Result<bool>) -> Result<bool> {
         let mut folders = self.places().into_iter().flat_map(|place| self.layout.folders(place));
-        folders.try_fold(true, |stands, folder| Ok(stands && is_closed(&folder)?))
+        folders.try_fold(true, |all, folder| Ok(all && holds(&folder)?))
     }
 
     /// Whether the repo ignores on every branch what git does not commit, by lines of its own.
@@ -443,18 +323,4 @@ pub(crate) fn write(disk: &Disk, relative: &Path, content: &str) -> Result<()> {
     let mut draft = disk.draft()?;
     draft.write_all(content.as_bytes())?;
     disk.publish(draft, relative, |path| Ok(read(path).is_ok_and(|bytes| bytes == content.as_bytes())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rules_tell_the_mode_and_those_of_others_tell_none() {
-        for mode in GitMode::ALL {
-            assert_eq!(GitMode::of_rules(mode.rules()), Some(mode));
-        }
-        assert_eq!(GitMode::of_rules("/local/\n"), None);
-        assert_eq!(GitMode::of_rules(RULES_ALL_BEFORE), Some(GitMode::All));
-    }
 }

@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
                 return Err(Error::failed("cannot write: what git commits of the store has changed meanwhile")
                     .hint("run the command again; what it has stored is not stored twice"));
             }
-            // What comes back comes back under this lock: nothing gone now, nothing gone then.
+            // What `art` brings back comes back under this lock: nothing gone now, nothing gone then.
             let found = read();
             let gone = self.gone_meanwhile()?;
             if gone.is_empty() {

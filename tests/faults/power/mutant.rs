@@ -111,10 +111,15 @@ fn begins_local_state(history: &History, naming: usize) -> bool {
 ///
 /// Git goes in past the outer one for their sake, and the inner one is what holds `git clean` off all that is
 /// stored: of each file that no commit has, its second name. A writer makes the outer one before it gives any up.
+/// Besides, the outer one tells the mode where the store's `.gitignore` is gone, which git tracks then.
 fn guards_outside(history: &History, op: usize) -> bool {
     let is_below = |object: Id, top: &str| lies_below(history, object, top);
-    let is_inner = |op: &&Op| matches!(op, Op::Name { dir, name, .. } if name == "HEAD" && is_below(*dir, "packs/keep/.git"));
-    let stands = matches!(history.ops.iter().rfind(is_inner), Some(Op::Name { to: Some(_), .. }));
+    let is_inner =
+        |at: &usize| matches!(&history.ops[*at], Op::Name { dir, name, .. } if name == "HEAD" && is_below(*dir, "packs/keep/.git"));
+    let before: Vec<usize> = (0..op).collect();
+    let made = before.iter().copied().rfind(is_inner).filter(|at| matches!(history.ops[*at], Op::Name { to: Some(_), .. }));
+    let stays = !(op..history.ops.len()).any(|at| is_inner(&at));
+    let stands = stays && made.is_some_and(|made| !pending(history, &before).contains(&made));
     let is_outer = match &history.ops[op] {
         Op::Name { dir, name, to: Some(_) } => {
             is_below(*dir, "packs/.git") || name == ".git" && history.objects[*dir].path.ends_with("packs")
