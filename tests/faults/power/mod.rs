@@ -259,9 +259,11 @@ impl Recorded {
         self.scenario.view(&place)?.check_within(&self.views[acknowledged..=shown])?;
         let is_done = acknowledged == self.commands.len();
         let finds = if self.scenario.is_repair() && is_done { Finds::Nothing } else { self.finds };
+        // `init` may not have begun, or a clean may have left no store.
+        let is_store = place.store().join("format").exists();
         match finds {
-            Finds::Nothing if place.store().join("format").exists() => self.scenario.check_clean(&place)?,
-            Finds::Gone => check_undamaged(&place.store())?,
+            Finds::Nothing if is_store => self.scenario.check_clean(&place)?,
+            Finds::Gone if is_store => check_undamaged(&place.store())?,
             _ => {}
         }
         if self.scenario.is_in_git() && (self.scenario.is_guarded() || is_done) {
