@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::disk::{object_of, pending};
-use super::log::{History, Id, Op};
+use super::log::{History, Op};
 use crate::harm::COPY;
 
 /// An order of operations in which something is wrong.
@@ -107,27 +107,22 @@ fn begins_local_state(history: &History, naming: usize) -> bool {
     name == "local" && [".artifacts", COPY].iter().any(|store| of == Path::new(store))
 }
 
-/// Whether a guard is made round one that stands further in and stays, where git tracks files between the two.
+/// Whether a guard gets its name outside of one that stands and stays, where git tracks files between the two.
 ///
 /// Git goes in past the outer one for their sake, and the inner one is what holds `git clean` off all that is
 /// stored: of each file that no commit has, its second name. A writer makes the outer one before it gives any up.
 /// Besides, the outer one tells the mode where the store's `.gitignore` is gone, which git tracks then.
-fn guards_outside(history: &History, op: usize) -> bool {
-    let is_below = |object: Id, top: &str| lies_below(history, object, top);
-    let is_inner =
-        |at: &usize| matches!(&history.ops[*at], Op::Name { dir, name, .. } if name == "HEAD" && is_below(*dir, "packs/keep/.git"));
-    let before: Vec<usize> = (0..op).collect();
-    let made = before.iter().copied().rfind(is_inner).filter(|at| matches!(history.ops[*at], Op::Name { to: Some(_), .. }));
-    let stays = !(op..history.ops.len()).any(|at| is_inner(&at));
-    let stands = stays && made.is_some_and(|made| !pending(history, &before).contains(&made));
-    let is_outer = match &history.ops[op] {
-        Op::Name { dir, name, to: Some(_) } => {
-            is_below(*dir, "packs/.git") || name == ".git" && history.objects[*dir].path.ends_with("packs")
-        }
-        Op::Bytes { file, .. } => is_below(*file, "packs/.git"),
+fn guards_outside(history: &History, naming: usize) -> bool {
+    let Op::Name { dir, name, to: Some(_) } = &history.ops[naming] else { return false };
+    let is_inner = |at: &usize| match &history.ops[*at] {
+        Op::Name { dir, name, .. } => name == "HEAD" && lies_below(history, *dir, "packs/keep/.git"),
         _ => false,
     };
-    stands && is_outer
+    let before: Vec<usize> = (0..naming).collect();
+    let made = before.iter().copied().rfind(is_inner).filter(|at| matches!(history.ops[*at], Op::Name { to: Some(_), .. }));
+    let stays = !(naming..history.ops.len()).any(|at| is_inner(&at));
+    let stands = stays && made.is_some_and(|made| !pending(history, &before).contains(&made));
+    stands && name == ".git" && history.objects[*dir].path.ends_with("packs")
 }
 
 /// Whether a repo gets rules where it had none.
