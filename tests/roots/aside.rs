@@ -16,18 +16,24 @@ fn put_other(repo: &Repo, name: &str) {
     repo.project.art(["put", name, &format!("../{name}")]).ok();
 }
 
+/// Makes a repo with one version that is committed, and one that was stashed.
+fn stashed(mode: &str, is_tracked: bool) -> Repo {
+    let repo = Repo::new(&[mode]);
+    repo.put_kept(1);
+    repo.commit("one");
+    repo.put_kept(2);
+    if is_tracked {
+        repo.git(["add", "--all"]);
+    }
+    repo.git(["stash", "--quiet", "--include-untracked"]);
+    repo
+}
+
 #[test]
 fn what_comes_back_from_a_stash_outlives_a_clean() {
     for mode in &MODES[..2] {
         for is_tracked in [false, true] {
-            let repo = Repo::new(&[mode]);
-            repo.put_kept(1);
-            repo.commit("one");
-            repo.put_kept(2);
-            if is_tracked {
-                repo.git(["add", "--all"]);
-            }
-            repo.git(["stash", "--quiet", "--include-untracked"]);
+            let repo = stashed(mode, is_tracked);
             put_other(&repo, "other");
             assert_eq!(repo.numbers(), [0], "{mode} {is_tracked}");
             repo.git(["stash", "pop", "--quiet"]);
@@ -44,11 +50,7 @@ fn what_comes_back_from_a_stash_outlives_a_clean() {
 
 #[test]
 fn what_git_forgets_comes_back() {
-    let repo = Repo::new(&[]);
-    repo.put_kept(1);
-    repo.commit("one");
-    repo.put_kept(2);
-    repo.git(["stash", "--quiet", "--include-untracked"]);
+    let repo = stashed("--git=split", false);
     put_other(&repo, "other");
     repo.git(["stash", "drop", "--quiet"]);
     put_other(&repo, "more");
@@ -146,11 +148,7 @@ fn what_was_noted_to_be_aside_is_looked_for_again_once_reflogs_change() {
 
 #[test]
 fn git_is_not_asked_again_what_a_stash_has() {
-    let repo = Repo::new(&[]);
-    repo.put_kept(1);
-    repo.commit("one");
-    repo.put_kept(2);
-    repo.git(["stash", "--quiet", "--include-untracked"]);
+    let repo = stashed("--git=split", false);
     put_other(&repo, "other");
     let second_names = kept(&repo.project.store()).len();
     // Without git, a writer that has to ask fails.
