@@ -169,19 +169,18 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
     let project = root.parent().unwrap_or(root);
     let name = root.file_name().map(PathBuf::from).unwrap_or_default();
     let mut patient = Patient { root, project, name, options, findings: Vec::new() };
-    let (in_git, guard) = (Around::find(root)?.is_some(), Guard::of(root));
+    let (repo, guard) = (Around::find(root)?, Guard::of(root));
     let mode = guard.as_ref().ok().and_then(Option::as_ref).map(Guard::mode);
-    match &guard {
-        _ if !in_git => {}
-        Ok(guard) => {
+    match (&repo, &guard) {
+        (None, _) => {}
+        (Some(repo), Ok(guard)) => {
             context.progress.phase("asking git");
-            let looked = patient.look_at_folder(guard.as_ref());
-            let asked =
-                looked.and_then(|()| Place::of(project)).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
+            patient.look_at_folder(repo, guard.as_ref());
+            let asked = Place::of(project).and_then(|place| patient.ask_git(&place, guard.as_ref(), store.as_ref().ok()));
             asked.unwrap_or_else(|error| patient.tell_of_git(FindingKind::GitFailed, &error));
         }
         // Git is not asked: at a pipe it would wait.
-        Err(error) => patient.tell_unread_rules(error),
+        (Some(_), Err(error)) => patient.tell_unread_rules(error),
     }
     match &store {
         Ok(store) => patient.look_into(store, context, mode),
@@ -195,7 +194,7 @@ pub fn doctor(root: &Path, context: &Context<'_>, options: &DoctorOptions) -> Re
     // Of one kind they stay in their order.
     findings.sort_by_key(|finding| (finding.severity, finding.kind));
     let ok = findings.iter().all(|finding| finding.severity != Severity::Problem);
-    Ok(DoctorOutcome { ok, project: project.to_owned(), in_git, mode, findings })
+    Ok(DoctorOutcome { ok, project: project.to_owned(), in_git: repo.is_some(), mode, findings })
 }
 
 impl Patient<'_> {

@@ -163,7 +163,7 @@ impl Patient<'_> {
     }
 
     /// Looks whether git may remove the folder as a whole, or a link in it.
-    pub(super) fn look_at_folder(&mut self, guard: Option<&Guard>) -> Result<()> {
+    pub(super) fn look_at_folder(&mut self, repo: &Around, guard: Option<&Guard>) {
         if let Some(link) = guard.and_then(Guard::link_in_its_place) {
             let message = format!("`git clean` removes {}, which is a link: let it be a folder", quote_path(&link));
             self.problem(FindingKind::Unguarded, message, None);
@@ -174,11 +174,10 @@ impl Patient<'_> {
             let message = removes("`git sparse-checkout`, where it leaves out the project,");
             self.advice(FindingKind::FolderAtStake, message, None);
         }
-        if Around::find(self.root)?.is_some_and(|repo| repo.is_apart()) {
+        if repo.is_apart() {
             let message = removes("this is a submodule, or has git's directory elsewhere: `git submodule deinit` of it, or `git rm`,");
             self.advice(FindingKind::FolderAtStake, message, None);
         }
-        Ok(())
     }
 
     /// Looks at what keeps `git clean` off.

@@ -357,14 +357,20 @@ impl Guard {
                 _ => rest.push(path),
             }
         }
-        for (among, found) in [(Commits::OfRefs, &mut held.in_refs), (Commits::All, &mut held.aside)] {
-            for (path, id) in held::in_history(&self.repo, among, &rest)? {
+        let mut whole_in = |among: Commits, paths: &[&Path]| -> Result<HashSet<PathBuf>> {
+            let mut found = HashSet::new();
+            for (path, id) in held::in_history(&self.repo, among, paths)? {
                 if !found.contains(&path) && is_whole(&path, &id)? {
                     found.insert(path);
                 }
             }
-            rest.retain(|path| !found.contains(*path));
-        }
+            Ok(found)
+        };
+        // Mostly a clean took it, and git has it nowhere.
+        held.aside = whole_in(Commits::All, &rest)?;
+        let in_refs = whole_in(Commits::OfRefs, &held.aside.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        held.aside.retain(|path| !in_refs.contains(path));
+        held.in_refs.extend(in_refs);
         Ok(held)
     }
 
