@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,15 @@ use crate::lock::{self, Mode};
 #[derive(Debug)]
 pub(super) struct PutNote {
     dir: PathBuf,
-    file: Mutex<Option<(File, PathBuf)>>,
+    note: Mutex<Option<Note>>,
+}
+
+/// A note whose lock is held.
+#[derive(Debug)]
+struct Note {
+    file: File,
+    path: PathBuf,
+    packs: Vec<PathBuf>,
 }
 
 /// What the notes of a store say, by the paths of packs relative to the store.
@@ -32,29 +40,42 @@ pub struct PutNotes {
 
 impl PutNote {
     pub(super) fn new(local: &Path) -> PutNote {
-        PutNote { dir: local.join("puts"), file: Mutex::default() }
+        PutNote { dir: local.join("puts"), note: Mutex::default() }
     }
 
     /// Notes a pack that is about to be published.
     pub(super) fn add(&self, pack: &Path) -> Result<()> {
-        let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.is_none() {
-            fs::create_dir_all(&self.dir).map_err(|e| Error::io("create", &self.dir, e))?;
-            let made =
-                tempfile::Builder::new().prefix("put-").tempfile_in(&self.dir).map_err(|e| Error::io("create a file in", &self.dir, e))?;
-            // Nobody else knows the file yet, but for a sweep, which only looks.
-            let _ = lock::try_lock(made.as_file(), Mode::Exclusive);
-            let (file, path) = made.keep().map_err(|e| Error::io("create a file in", &self.dir, e.error))?;
-            *open = Some((file, path));
-        }
-        let Some((file, path)) = open.as_mut() else { return Ok(()) };
-        file.write_all(&[pack.as_os_str().as_bytes(), b"\n"].concat()).map_err(|e| Error::io("write", path, e))
+        let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = match &mut *note {
+            Some(note) => note,
+            none => none.insert(Note::make(&self.dir)?),
+        };
+        note.file.write_all(&line(pack)).map_err(|e| Error::io("write", &note.path, e))?;
+        note.packs.push(pack.to_owned());
+        Ok(())
     }
 
-    /// Drops the note: what it lists is named by a record now.
-    pub(super) fn clear(&self) {
-        if let Some((_, path)) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = fs::remove_file(path);
+    /// Drops the note: a record names all of `named` now. What the put has stored besides, in a try that
+    /// came to nothing, is left behind; `write` puts a note of it in this one's place.
+    pub(super) fn end(&self, named: &BTreeSet<PathBuf>, write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
+        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
+        note.map_or(Ok(()), |note| without(&note.path, &note.packs, named, write))
+    }
+}
+
+impl Note {
+    /// Makes a note that is held before anybody can take it for one that nobody holds.
+    fn make(dir: &Path) -> Result<Note> {
+        fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+        loop {
+            let made = tempfile::Builder::new().prefix("put-").tempfile_in(dir).map_err(|e| Error::io("create a file in", dir, e))?;
+            let locked = lock::try_lock(made.as_file(), Mode::Exclusive);
+            // Who reads the notes has looked at it before it was locked, and a sweep may have removed it.
+            let is_seen = locked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) || !made.path().exists();
+            if !is_seen {
+                let (file, path) = made.keep().map_err(|e| Error::io("create a file in", dir, e.error))?;
+                return Ok(Note { file, path, packs: Vec::new() });
+            }
         }
     }
 }
@@ -71,12 +92,9 @@ impl PutNotes {
     pub fn forget(local: &Path, packs: &BTreeSet<PathBuf>, mut write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
         let mut result = Ok(());
         each(local, |held, noted, note| {
-            let left: Vec<&PathBuf> = noted.iter().filter(|pack| !packs.contains(*pack)).collect();
-            if held || left.len() == noted.len() || result.is_err() {
-                return;
+            if !held && result.is_ok() && noted.iter().any(|pack| packs.contains(pack)) {
+                result = without(note, &noted, packs, &mut write);
             }
-            let lines: Vec<u8> = left.iter().flat_map(|pack| [pack.as_os_str().as_bytes(), b"\n"].concat()).collect();
-            result = write(note, &lines);
         });
         result
     }
@@ -89,6 +107,21 @@ impl PutNotes {
             }
         });
     }
+}
+
+/// Takes packs out of a note; one that lists nothing any more goes.
+fn without(note: &Path, noted: &[PathBuf], packs: &BTreeSet<PathBuf>, mut write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
+    let left: Vec<u8> = noted.iter().filter(|pack| !packs.contains(*pack)).flat_map(|pack| line(pack)).collect();
+    if left.is_empty() {
+        // One that stays lists packs that a record names.
+        let _ = fs::remove_file(note);
+        return Ok(());
+    }
+    write(note, &left)
+}
+
+fn line(pack: &Path) -> Vec<u8> {
+    [pack.as_os_str().as_bytes(), b"\n"].concat()
 }
 
 fn each(local: &Path, mut take: impl FnMut(bool, Vec<PathBuf>, &Path)) {
@@ -106,6 +139,9 @@ fn each(local: &Path, mut take: impl FnMut(bool, Vec<PathBuf>, &Path)) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
 
     #[test]
@@ -116,7 +152,7 @@ mod tests {
         killed.add(Path::new("packs/cd/two")).unwrap();
         killed.add(Path::new("packs/cd/three")).unwrap();
         assert_eq!(PutNotes::read(dir.path()).running.len(), 3);
-        recorded.clear();
+        recorded.end(&BTreeSet::from([PathBuf::from("packs/ab/one")]), |_, _| panic!("nothing is left")).unwrap();
         drop(killed);
         let notes = PutNotes::read(dir.path());
         assert!(notes.running.is_empty() && notes.left_behind.len() == 2);
@@ -128,5 +164,40 @@ mod tests {
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 1);
         PutNotes::sweep(dir.path(), |_| false);
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 0);
+    }
+
+    #[test]
+    fn what_a_try_stored_that_came_to_nothing_is_left_behind_when_the_next_is_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let note = PutNote::new(dir.path());
+        for pack in ["packs/ab/first", "packs/ab/both", "packs/ab/second"] {
+            note.add(Path::new(pack)).unwrap();
+        }
+        let named = ["packs/ab/both", "packs/ab/second"].map(PathBuf::from).into();
+        note.end(&named, |note, lines| fs::write(note, lines).map_err(|e| Error::io("write", note, e))).unwrap();
+        let notes = PutNotes::read(dir.path());
+        assert_eq!((notes.running.len(), notes.left_behind), (0, [PathBuf::from("packs/ab/first")].into()));
+    }
+
+    #[test]
+    fn a_note_is_held_from_the_start_though_others_look_at_it_and_sweep() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Relaxed) {
+                    PutNotes::sweep(dir.path(), |_| false);
+                }
+            });
+            for _ in 0..2000 {
+                let note = PutNote::new(dir.path());
+                note.add(Path::new("packs/ab/one")).unwrap();
+                let running = PutNotes::read(dir.path()).running.len();
+                is_done.store(running != 1, Relaxed);
+                assert_eq!(running, 1);
+                note.end(&[PathBuf::from("packs/ab/one")].into(), |_, _| Ok(())).unwrap();
+            }
+            is_done.store(true, Relaxed);
+        });
     }
 }

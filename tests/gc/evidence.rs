@@ -26,8 +26,9 @@ fn begin_put<'a>(store: &'a Store, context: &'a Context<'a>) -> Session<'a> {
     let session = Session::begin(store, context).unwrap();
     session.note_packs();
     let mut packer = Packer::new(&session, PackClass::Data);
-    let bytes = noise(55, 50_000);
-    packer.put(ChunkId::of(&bytes).as_bytes(), &bytes).unwrap();
+    for bytes in [noise(55, 50_000), noise(56, 50_000)] {
+        packer.put(ChunkId::of(&bytes).as_bytes(), &bytes).unwrap();
+    }
     packer.publish().unwrap();
     session
 }
@@ -151,6 +152,24 @@ fn what_a_put_left_behind_is_reused_by_the_next_and_stays() {
     assert_eq!(gc(&project, &[])["condemned"], json!([]));
     gc(&project, &["--prune-now"]);
     assert_eq!(project.art(["cat", "data:v3", "left"]).ok().stdout, noise(55, 50_000));
+}
+
+#[test]
+fn what_else_lies_in_a_pack_that_was_left_behind_and_reused_is_an_orphan() {
+    let project = three_versions();
+    let store = Store::open(&project.store()).unwrap();
+    let context = context();
+    drop(begin_put(&store, &context));
+    project.write("d/left", noise(55, 50_000));
+    project.put("d", &[]);
+    project.art(["rm", "data:v3"]).ok();
+    let without = gc(&project, &["--prune-now"]);
+    let orphans = &without["orphans"];
+    assert_eq!((&orphans["chunk_count"], &orphans["page_count"]), (&json!(1), &json!(0)), "{without}");
+    let with = gc(&project, &["--prune-now", "--orphans", "--grace-seconds", "0"]);
+    let classes: Vec<&str> = with["deleted"].as_array().unwrap().iter().map(|pack| pack["class"].as_str().unwrap()).collect();
+    assert_eq!(classes, ["data", "meta"], "the pages of v3 told what is dead: {with}");
+    assert_eq!(packs(&project).len(), 3);
 }
 
 #[test]

@@ -144,8 +144,10 @@ impl Hammer<'_> {
             }
             return;
         }
+        // A store on which nobody was killed shows little.
+        let is_due = self.kills == 0 && self.stops > 3;
         match self.rng.below(24 * slots) {
-            0 => {
+            chance if chance == 0 || is_due => {
                 place.child.kill().unwrap();
                 // It may have ended by itself just before.
                 if place.child.wait().unwrap().success() {

@@ -258,10 +258,12 @@ impl<'a> Session<'a> {
     /// Says that a record names all that this session rests on: nobody has left it behind. The
     /// caller holds the lock of numbers.
     pub fn recorded(&self) -> Result<()> {
+        let write = |note: &Path, lines: &[u8]| self.disk.write_local(note, lines);
+        let packs = self.packs();
         if let Some(note) = self.note.get() {
-            note.clear();
+            note.end(&packs.rests_on, write)?;
         }
-        PutNotes::forget(&self.local, &self.packs().rests_on, |note, lines| self.disk.write_local(note, lines))
+        PutNotes::forget(&self.local, &packs.rests_on, write)
     }
 
     /// Begins what this session stores once more: it rests on nothing yet, and what is condemned
