@@ -126,9 +126,10 @@ fn no_litter(driver: &Driver) {
     }
     collect(driver);
     let told = driver.gc(prune_now()).unwrap().orphans;
-    assert_eq!(files(&driver.store.join("packs")).is_empty(), told.chunk_count + told.page_count == 0, "{told:?}");
+    let packs = || ["packs", "meta"].map(|dir| files(&driver.store.join(dir))).concat();
+    assert_eq!(packs().is_empty(), told.chunk_count + told.page_count == 0, "{told:?}");
     driver.gc(GcOptions { orphans: true, ..prune_now() }).unwrap();
-    assert_eq!(files(&driver.store.join("packs")), Vec::<std::path::PathBuf>::new());
+    assert_eq!(packs(), Vec::<std::path::PathBuf>::new());
     assert_eq!(temporary().collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
     let notes: Vec<_> = files(&local).into_iter().filter(|path| path.parent().unwrap().ends_with("puts")).collect();
     assert!(notes.is_empty(), "{notes:?}");
