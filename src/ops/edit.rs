@@ -102,12 +102,12 @@ fn attempt(session: &Session<'_>, context: &Context<'_>, target: &EditTarget, ch
         return Ok(None);
     }
     if change.is_empty() {
-        session.recorded()?;
+        session.recorded();
         return Ok(Some(None));
     }
     let edit = empty_edit(&history, target, history.next_edit_seq(), context.now);
     let Some((id, record)) = write_change(session, edit, &change)? else { return Ok(None) };
-    session.recorded()?;
+    session.recorded();
     Ok(Some(Some(EditInfo { metadata: Some(change.metadata), ..EditInfo::new(session.store(), id, &record) })))
 }
 

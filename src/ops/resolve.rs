@@ -116,7 +116,7 @@ pub fn claim(store: &Store, context: &Context<'_>, artifact: &Name, number: u64,
     let winner = rival(&history, number, digits)?;
     let changed = !winner.owns_number;
     give_number(&session, &history, winner, context.now)?;
-    session.recorded()?;
+    session.recorded();
     settled(store, artifact, DivergenceKind::Number, &format!("v{number}"), winner.id, changed)
 }
 
@@ -150,7 +150,7 @@ pub fn prefer(store: &Store, context: &Context<'_>, scope: &Scope, prefer: Prefe
         }
         all.push((artifact, kind, name, winner.id));
     }
-    session.recorded()?;
+    session.recorded();
     all.into_iter().map(|(artifact, kind, name, id)| settled(store, &artifact, kind, &name, id, true)).collect()
 }
 

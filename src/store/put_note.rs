@@ -3,9 +3,12 @@
 //! While a put runs it holds the lock of its note, and what the note lists is not to be touched.
 //! A note that nobody holds tells which packs a put has left behind: nothing will name them,
 //! unless the put is run again. A note that is lost costs disk, never data.
+//!
+//! A note is only ever appended to: a line names a pack, or strikes one out after a `-`, for good.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,15 +21,7 @@ use crate::lock::{self, Mode};
 #[derive(Debug)]
 pub(super) struct PutNote {
     dir: PathBuf,
-    note: Mutex<Option<Note>>,
-}
-
-/// A note whose lock is held.
-#[derive(Debug)]
-struct Note {
-    file: File,
-    path: PathBuf,
-    packs: Vec<PathBuf>,
+    file: Mutex<Option<(File, PathBuf)>>,
 }
 
 /// What the notes of a store say, by the paths of packs relative to the store.
@@ -40,42 +35,24 @@ pub struct PutNotes {
 
 impl PutNote {
     pub(super) fn new(local: &Path) -> PutNote {
-        PutNote { dir: local.join("puts"), note: Mutex::default() }
+        PutNote { dir: local.join("puts"), file: Mutex::default() }
     }
 
     /// Notes a pack that is about to be published.
     pub(super) fn add(&self, pack: &Path) -> Result<()> {
-        let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = match &mut *note {
-            Some(note) => note,
-            none => none.insert(Note::make(&self.dir)?),
+        let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, path) = match &mut *open {
+            Some(open) => open,
+            none => none.insert(make(&self.dir)?),
         };
-        note.file.write_all(&line(pack)).map_err(|e| Error::io("write", &note.path, e))?;
-        note.packs.push(pack.to_owned());
-        Ok(())
+        file.write_all(&[pack.as_os_str().as_bytes(), b"\n"].concat()).map_err(|e| Error::io("write", path, e))
     }
 
-    /// Drops the note: a record names all of `named` now. What the put has stored besides, in a try that
-    /// came to nothing, is left behind; `write` puts a note of it in this one's place.
-    pub(super) fn end(&self, named: &BTreeSet<PathBuf>, write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
-        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
-        note.map_or(Ok(()), |note| without(&note.path, &note.packs, named, write))
-    }
-}
-
-impl Note {
-    /// Makes a note that is held before anybody can take it for one that nobody holds.
-    fn make(dir: &Path) -> Result<Note> {
-        fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-        loop {
-            let made = tempfile::Builder::new().prefix("put-").tempfile_in(dir).map_err(|e| Error::io("create a file in", dir, e))?;
-            let locked = lock::try_lock(made.as_file(), Mode::Exclusive);
-            // Who reads the notes has looked at it before it was locked, and a sweep may have removed it.
-            let is_seen = locked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) || !made.path().exists();
-            if !is_seen {
-                let (file, path) = made.keep().map_err(|e| Error::io("create a file in", dir, e.error))?;
-                return Ok(Note { file, path, packs: Vec::new() });
-            }
+    /// Strikes out what a record names now, and gives the note up. What it still lists, of a try that came to
+    /// nothing, is left behind.
+    pub(super) fn end(&self, named: &BTreeSet<PathBuf>) {
+        if let Some((_held, path)) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            strike(&path, named, Then::Remove);
         }
     }
 }
@@ -84,56 +61,81 @@ impl PutNotes {
     /// Reads the notes in a folder of local state.
     pub fn read(local: &Path) -> PutNotes {
         let mut notes = PutNotes::default();
-        each(local, |held, packs, _| if held { notes.running.extend(packs) } else { notes.left_behind.extend(packs) });
+        each(local, |held, note| if held { notes.running.extend(listed(note)) } else { notes.left_behind.extend(listed(note)) });
         notes
     }
 
-    /// Takes packs out of the notes that nobody holds; `write` puts a note's new text in its place.
-    pub fn forget(local: &Path, packs: &BTreeSet<PathBuf>, mut write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
-        let mut result = Ok(());
-        each(local, |held, noted, note| {
-            if !held && result.is_ok() && noted.iter().any(|pack| packs.contains(pack)) {
-                result = without(note, &noted, packs, &mut write);
-            }
-        });
-        result
+    /// Strikes packs out of all notes: a record that is there names something in them, whoever stored it.
+    pub fn forget(local: &Path, packs: &BTreeSet<PathBuf>) {
+        each(local, |held, note| strike(note, packs, if held { Then::Keep } else { Then::Remove }));
     }
 
     /// Removes notes that nobody holds and of whose packs none `is_here`.
     pub fn sweep(local: &Path, is_here: impl Fn(&Path) -> bool) {
-        each(local, |held, packs, note| {
-            if !held && !packs.iter().any(|pack| is_here(pack)) {
+        each(local, |held, note| {
+            if !held && !listed(note).iter().any(|pack| is_here(pack)) {
                 let _ = fs::remove_file(note);
             }
         });
     }
 }
 
-/// Takes packs out of a note; one that lists nothing any more goes.
-fn without(note: &Path, noted: &[PathBuf], packs: &BTreeSet<PathBuf>, mut write: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
-    let left: Vec<u8> = noted.iter().filter(|pack| !packs.contains(*pack)).flat_map(|pack| line(pack)).collect();
-    if left.is_empty() {
-        // One that stays lists packs that a record names.
-        let _ = fs::remove_file(note);
-        return Ok(());
+/// Makes a note that is held before anybody can take it for one that nobody holds.
+fn make(dir: &Path) -> Result<(File, PathBuf)> {
+    fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    loop {
+        let made =
+            tempfile::Builder::new().prefix("put-").append(true).tempfile_in(dir).map_err(|e| Error::io("create a file in", dir, e))?;
+        let locked = lock::try_lock(made.as_file(), Mode::Exclusive);
+        // Who reads the notes may have looked at it before it was locked, and a sweep have removed it.
+        let is_seen = locked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) || !made.path().exists();
+        if !is_seen {
+            return made.keep().map_err(|e| Error::io("create a file in", dir, e.error));
+        }
     }
-    write(note, &left)
 }
 
-fn line(pack: &Path) -> Vec<u8> {
-    [pack.as_os_str().as_bytes(), b"\n"].concat()
+/// What becomes of a note that lists nothing any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Keep,
+    Remove,
 }
 
-fn each(local: &Path, mut take: impl FnMut(bool, Vec<PathBuf>, &Path)) {
+/// Strikes packs out of a note. One in which that cannot be said goes: its packs are nobody's then.
+fn strike(note: &Path, packs: &BTreeSet<PathBuf>, then: Then) {
+    let (struck, left): (Vec<PathBuf>, Vec<PathBuf>) = listed(note).into_iter().partition(|pack| packs.contains(pack));
+    // What stands before may have been cut short.
+    let lines: Vec<u8> = struck.iter().flat_map(|pack| [b"\n-", pack.as_os_str().as_bytes(), b"\n"].concat()).collect();
+    let is_over = left.is_empty() && then == Then::Remove;
+    if is_over || !lines.is_empty() && append(note, &lines).is_err() {
+        let _ = fs::remove_file(note);
+    }
+}
+
+fn append(note: &Path, lines: &[u8]) -> io::Result<()> {
+    OpenOptions::new().append(true).open(note)?.write_all(lines)
+}
+
+/// Returns the packs that a note lists and that are not struck out.
+fn listed(note: &Path) -> HashSet<PathBuf> {
+    let bytes = fs::read(note).unwrap_or_default();
+    // A line that was cut short by a crash names no pack.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &bytes[..end]);
+    let (struck, named): (Vec<&[u8]>, Vec<&[u8]>) = whole.split(|&byte| byte == b'\n').partition(|line| line.starts_with(b"-"));
+    let struck: HashSet<&[u8]> = struck.into_iter().map(|line| &line[1..]).collect();
+    let named = named.into_iter().filter(|line| !line.is_empty() && !struck.contains(line));
+    named.map(|line| PathBuf::from(OsStr::from_bytes(line))).collect()
+}
+
+/// Takes each note, and whether somebody holds it.
+fn each(local: &Path, mut take: impl FnMut(bool, &Path)) {
     for entry in fs::read_dir(local.join("puts")).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(file) = File::open(&path) else { continue };
         // Looked at before it is read: one that ends meanwhile counts as running.
         let held = lock::try_lock(&file, Mode::Shared).is_err();
-        // A line that was cut short by a crash names no pack.
-        let lines = fs::read_to_string(&path).unwrap_or_default();
-        let whole = lines.rfind('\n').map_or("", |end| &lines[..end]);
-        take(held, whole.lines().map(PathBuf::from).collect(), &path);
+        take(held, &path);
     }
 }
 
@@ -144,6 +146,14 @@ mod tests {
 
     use super::*;
 
+    fn set(packs: &[&str]) -> BTreeSet<PathBuf> {
+        packs.iter().map(PathBuf::from).collect()
+    }
+
+    fn left_behind(dir: &Path) -> BTreeSet<PathBuf> {
+        PutNotes::read(dir).left_behind.into_iter().collect()
+    }
+
     #[test]
     fn packs_are_running_until_the_session_ends_and_then_left_behind_or_forgotten() {
         let dir = tempfile::tempdir().unwrap();
@@ -152,18 +162,16 @@ mod tests {
         killed.add(Path::new("packs/cd/two")).unwrap();
         killed.add(Path::new("packs/cd/three")).unwrap();
         assert_eq!(PutNotes::read(dir.path()).running.len(), 3);
-        recorded.end(&BTreeSet::from([PathBuf::from("packs/ab/one")]), |_, _| panic!("nothing is left")).unwrap();
+        recorded.end(&set(&["packs/ab/one"]));
         drop(killed);
         let notes = PutNotes::read(dir.path());
         assert!(notes.running.is_empty() && notes.left_behind.len() == 2);
-        let reused = BTreeSet::from([PathBuf::from("packs/cd/three")]);
-        let write = |note: &Path, lines: &[u8]| fs::write(note, lines).map_err(|e| Error::io("write", note, e));
-        PutNotes::forget(dir.path(), &reused, write).unwrap();
-        assert_eq!(PutNotes::read(dir.path()).left_behind, HashSet::from([PathBuf::from("packs/cd/two")]));
+        PutNotes::forget(dir.path(), &set(&["packs/cd/three"]));
+        assert_eq!(left_behind(dir.path()), set(&["packs/cd/two"]));
         PutNotes::sweep(dir.path(), |pack| pack.ends_with("two"));
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 1);
         PutNotes::sweep(dir.path(), |_| false);
-        assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 0);
+        assert_eq!(fs::read_dir(dir.path().join("puts")).unwrap().count(), 0);
     }
 
     #[test]
@@ -173,10 +181,39 @@ mod tests {
         for pack in ["packs/ab/first", "packs/ab/both", "packs/ab/second"] {
             note.add(Path::new(pack)).unwrap();
         }
-        let named = ["packs/ab/both", "packs/ab/second"].map(PathBuf::from).into();
-        note.end(&named, |note, lines| fs::write(note, lines).map_err(|e| Error::io("write", note, e))).unwrap();
-        let notes = PutNotes::read(dir.path());
-        assert_eq!((notes.running.len(), notes.left_behind), (0, [PathBuf::from("packs/ab/first")].into()));
+        note.end(&set(&["packs/ab/both", "packs/ab/second"]));
+        assert_eq!((PutNotes::read(dir.path()).running.len(), left_behind(dir.path())), (0, set(&["packs/ab/first"])));
+        PutNotes::forget(dir.path(), &set(&["packs/ab/first"]));
+        assert_eq!(fs::read_dir(dir.path().join("puts")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_others_have_recorded_meanwhile_is_not_left_behind_by_a_put_that_runs() {
+        for is_killed in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let note = PutNote::new(dir.path());
+            note.add(Path::new("packs/ab/reused")).unwrap();
+            PutNotes::forget(dir.path(), &set(&["packs/ab/reused"]));
+            note.add(Path::new("packs/ab/more")).unwrap();
+            note.add(Path::new("packs/ab/reused")).unwrap();
+            assert_eq!(PutNotes::read(dir.path()).running, ["packs/ab/more".into()].into());
+            if is_killed {
+                drop(note)
+            } else {
+                note.end(&set(&["packs/ab/new"]))
+            }
+            assert_eq!(left_behind(dir.path()), set(&["packs/ab/more"]));
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_names_nothing_and_hides_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("puts")).unwrap();
+        fs::write(dir.path().join("puts/put-1"), "packs/ab/one\npacks/ab/two\npacks/cd/th").unwrap();
+        assert_eq!(left_behind(dir.path()), set(&["packs/ab/one", "packs/ab/two"]));
+        PutNotes::forget(dir.path(), &set(&["packs/ab/one"]));
+        assert_eq!(left_behind(dir.path()), set(&["packs/ab/two", "packs/cd/th"]));
     }
 
     #[test]
@@ -195,7 +232,7 @@ mod tests {
                 let running = PutNotes::read(dir.path()).running.len();
                 is_done.store(running != 1, Relaxed);
                 assert_eq!(running, 1);
-                note.end(&[PathBuf::from("packs/ab/one")].into(), |_, _| Ok(())).unwrap();
+                note.end(&set(&["packs/ab/one"]));
             }
             is_done.store(true, Relaxed);
         });

@@ -21,12 +21,12 @@ fn context() -> Context<'static> {
     Context { now, git: None, run: None, threads: 1, wait: Wait::Patiently, progress: &Silent }
 }
 
-/// Publishes a pack as a put does, which then ends or does not; returns the session.
-fn begin_put<'a>(store: &'a Store, context: &'a Context<'a>) -> Session<'a> {
+/// Publishes a pack of these chunks as a put does, which then ends or does not; returns the session.
+fn begin_put<'a>(store: &'a Store, context: &'a Context<'a>, chunks: &[u64]) -> Session<'a> {
     let session = Session::begin(store, context).unwrap();
     session.note_packs();
     let mut packer = Packer::new(&session, PackClass::Data);
-    for bytes in [noise(55, 50_000), noise(56, 50_000)] {
+    for bytes in chunks.iter().map(|&chunk| noise(chunk, 50_000)) {
         packer.put(ChunkId::of(&bytes).as_bytes(), &bytes).unwrap();
     }
     packer.publish().unwrap();
@@ -132,7 +132,7 @@ fn what_a_put_that_ended_without_a_record_left_behind_is_dead() {
     let project = three_versions();
     let store = Store::open(&project.store()).unwrap();
     let context = context();
-    drop(begin_put(&store, &context));
+    drop(begin_put(&store, &context, &[55]));
     let first = gc(&project, &[]);
     assert_eq!((len(&first["condemned"]), &first["condemned"][0]["reason"]), (1, &json!("unused")), "{first}");
     assert_eq!(len(&gc_later(&project)["deleted"]), 1);
@@ -146,7 +146,7 @@ fn what_a_put_left_behind_is_reused_by_the_next_and_stays() {
     let project = three_versions();
     let store = Store::open(&project.store()).unwrap();
     let context = context();
-    drop(begin_put(&store, &context));
+    drop(begin_put(&store, &context, &[55]));
     project.write("d/left", noise(55, 50_000));
     project.put("d", &[]);
     assert_eq!(gc(&project, &[])["condemned"], json!([]));
@@ -159,7 +159,7 @@ fn what_else_lies_in_a_pack_that_was_left_behind_and_reused_is_an_orphan() {
     let project = three_versions();
     let store = Store::open(&project.store()).unwrap();
     let context = context();
-    drop(begin_put(&store, &context));
+    drop(begin_put(&store, &context, &[55, 56]));
     project.write("d/left", noise(55, 50_000));
     project.put("d", &[]);
     project.art(["rm", "data:v3"]).ok();
@@ -173,11 +173,31 @@ fn what_else_lies_in_a_pack_that_was_left_behind_and_reused_is_an_orphan() {
 }
 
 #[test]
+fn what_versions_need_of_a_pack_that_was_left_behind_is_kept_when_their_records_are_away() {
+    let project = three_versions();
+    for chunk in [55, 56] {
+        project.write(format!("d/{chunk}"), noise(chunk, 50_000));
+        project.put("d", &[]);
+    }
+    let store = Store::open(&project.store()).unwrap();
+    let context = context();
+    // It began when none of its chunks was stored, and was killed.
+    drop(begin_put(&store, &context, &[55, 56, 57]));
+    let first = gc(&project, &["--prune-now"]);
+    assert_eq!(len(&first["deleted"]), 2, "what is needed is in the new pack as well: {first}");
+    fs::rename(project.store().join("refs/data"), project.path("data")).unwrap();
+    assert_eq!(gc(&project, &["--prune-now"])["deleted"], json!([]));
+    fs::rename(project.path("data"), project.store().join("refs/data")).unwrap();
+    project.art(["fsck", "--deep"]).ok();
+    assert_eq!(project.art(["cat", "data:v4", "55"]).ok().stdout, noise(55, 50_000));
+}
+
+#[test]
 fn what_a_running_put_has_stored_is_not_touched() {
     let project = three_versions();
     let store = Store::open(&project.store()).unwrap();
     let context = context();
-    let running = begin_put(&store, &context);
+    let running = begin_put(&store, &context, &[55]);
     for args in [&["--grace-seconds", "0"][..], &["--grace-seconds", "0", "--orphans"]] {
         let beside = gc(&project, args);
         assert_eq!((&beside["condemned"], &beside["orphans"]["chunk_count"]), (&json!([]), &json!(0)), "{beside}");

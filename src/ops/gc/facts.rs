@@ -15,6 +15,7 @@ use crate::pack::pack_path;
 use crate::pack::reader::Pack;
 use crate::refs::condemned::{self, Condemnation, Condemned};
 use crate::store::Store;
+use crate::store::census::Place;
 use crate::store::put_note::PutNotes;
 
 /// What [`Facts`] are made of.
@@ -112,6 +113,13 @@ impl Facts {
     /// Returns what is known of a pack.
     pub(super) fn of(&self, pack: u32) -> &Fact {
         &self.0[pack as usize]
+    }
+
+    /// Yields the packs that a put has left behind and that stay, for something in them is needed.
+    pub(super) fn reused<'f>(&'f self, ground: &'f Ground) -> impl Iterator<Item = PathBuf> + 'f {
+        let is_live = |pack: u32, slot| self.usage(ground.marks(Place { pack, slot }), pack) == Use::Live;
+        let packs = (0..ground.pack_count()).filter(|&pack| self.of(pack).is_left_behind && !self.of(pack).is_condemned());
+        packs.filter(move |&pack| (0..ground.slot_count(pack)).any(|slot| is_live(pack, slot))).map(|pack| self.of(pack).path.clone())
     }
 
     /// Says what a thing with these marks is, in a pack.

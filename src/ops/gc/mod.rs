@@ -189,6 +189,7 @@ impl Collector<'_> {
             if !outcome.condemned.is_empty() {
                 self.lift_for_newcomers(&session, roots, &branches, &before, &mut outcome)?;
             }
+            PutNotes::forget(self.local, &scene.reused());
             session.save_caches();
             let data = scene.plan_delete_data(Grace::Kept);
             let meta = scene.plan_delete_meta(Grace::Kept, &data.delete);
@@ -245,13 +246,14 @@ impl Collector<'_> {
         let plans = scene.plan_condemn(Copies::Yes);
         if plans.copies() {
             self.condemn(&session, &mut scene, &plans, &mut outcome)?;
-            let mut scene = self.look(&session, &roots, &branches, None)?;
+            scene = self.look(&session, &roots, &branches, None)?;
             // Where the room gave out, what was copied so far may have made packs unused.
             let plans = scene.plan_condemn(Copies::No);
             self.condemn(&session, &mut scene, &plans, &mut outcome)?;
             outcome.waiting.clear();
             self.delete(&session, &mut scene, Grace::Over, &mut outcome)?;
         }
+        PutNotes::forget(self.local, &scene.reused());
         session.save_caches();
         Ok(outcome)
     }

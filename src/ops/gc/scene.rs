@@ -1,6 +1,6 @@
 //! What is known at one moment, and the plans that follow from it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -79,6 +79,13 @@ impl Scene {
         plan::choose_homes(&survey.data, &data);
         plan::choose_homes(&survey.meta, &meta);
         Ok(Scene { survey, data, meta })
+    }
+
+    /// Returns the packs that a put has left behind and that stay, for versions need something in them. To
+    /// be struck out of its note at the end: should the records that tell so be away another time, what
+    /// rests on them must not be taken for dead.
+    pub(super) fn reused(&self) -> BTreeSet<PathBuf> {
+        self.data.reused(&self.survey.data).chain(self.meta.reused(&self.survey.meta)).collect()
     }
 
     /// Tells what there is besides packs to condemn and to remove.

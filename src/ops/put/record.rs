@@ -154,7 +154,7 @@ pub(super) fn record(
     for alias in &options.aliases {
         set_alias(session, &history, id, alias, context.now)?;
     }
-    session.recorded()?;
+    session.recorded();
     Ok(Recorded::Version { id, unchanged })
 }
 

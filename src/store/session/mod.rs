@@ -255,15 +255,13 @@ impl<'a> Session<'a> {
         self.note.get_or_init(|| PutNote::new(&self.local));
     }
 
-    /// Says that a record names all that this session rests on: nobody has left it behind. The
-    /// caller holds the lock of numbers.
-    pub fn recorded(&self) -> Result<()> {
-        let write = |note: &Path, lines: &[u8]| self.disk.write_local(note, lines);
+    /// Says that a record names all that this session rests on: nobody has left it behind.
+    pub fn recorded(&self) {
         let packs = self.packs();
         if let Some(note) = self.note.get() {
-            note.end(&packs.rests_on, write)?;
+            note.end(&packs.rests_on);
         }
-        PutNotes::forget(&self.local, &packs.rests_on, write)
+        PutNotes::forget(&self.local, &packs.rests_on);
     }
 
     /// Begins what this session stores once more: it rests on nothing yet, and what is condemned
