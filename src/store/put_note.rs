@@ -61,7 +61,11 @@ impl PutNotes {
     /// Reads the notes in a folder of local state.
     pub fn read(local: &Path) -> PutNotes {
         let mut notes = PutNotes::default();
-        each(local, |held, note| if held { notes.running.extend(listed(note)) } else { notes.left_behind.extend(listed(note)) });
+        each(local, |held, note| match held {
+            // The put may rest on what others have recorded, too.
+            true => notes.running.extend(named_and_struck(note).0),
+            false => notes.left_behind.extend(listed(note)),
+        });
         notes
     }
 
@@ -119,13 +123,24 @@ fn append(note: &Path, lines: &[u8]) -> io::Result<()> {
 
 /// Returns the packs that a note lists and that are not struck out.
 fn listed(note: &Path) -> HashSet<PathBuf> {
+    let (named, struck) = named_and_struck(note);
+    named.difference(&struck).cloned().collect()
+}
+
+/// Returns the packs that a note names, and those that are struck out.
+fn named_and_struck(note: &Path) -> (HashSet<PathBuf>, HashSet<PathBuf>) {
     let bytes = fs::read(note).unwrap_or_default();
     // A line that was cut short by a crash names no pack.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &bytes[..end]);
-    let (struck, named): (Vec<&[u8]>, Vec<&[u8]>) = whole.split(|&byte| byte == b'\n').partition(|line| line.starts_with(b"-"));
-    let struck: HashSet<&[u8]> = struck.into_iter().map(|line| &line[1..]).collect();
-    let named = named.into_iter().filter(|line| !line.is_empty() && !struck.contains(line));
-    named.map(|line| PathBuf::from(OsStr::from_bytes(line))).collect()
+    let pack = |line: &[u8]| PathBuf::from(OsStr::from_bytes(line));
+    let (mut named, mut struck) = (HashSet::new(), HashSet::new());
+    for line in whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        match line.strip_prefix(b"-") {
+            Some(line) => struck.insert(pack(line)),
+            None => named.insert(pack(line)),
+        };
+    }
+    (named, struck)
 }
 
 /// Takes each note, and whether somebody holds it.
@@ -196,11 +211,10 @@ mod tests {
             PutNotes::forget(dir.path(), &set(&["packs/ab/reused"]));
             note.add(Path::new("packs/ab/more")).unwrap();
             note.add(Path::new("packs/ab/reused")).unwrap();
-            assert_eq!(PutNotes::read(dir.path()).running, ["packs/ab/more".into()].into());
-            if is_killed {
-                drop(note)
-            } else {
-                note.end(&set(&["packs/ab/new"]))
+            assert_eq!(PutNotes::read(dir.path()).running, ["packs/ab/more", "packs/ab/reused"].map(PathBuf::from).into());
+            match is_killed {
+                true => drop(note),
+                false => note.end(&set(&["packs/ab/new"])),
             }
             assert_eq!(left_behind(dir.path()), set(&["packs/ab/more"]));
         }
