@@ -100,6 +100,7 @@ pub fn undelete(store: &Store, context: &Context<'_>, references: &[Ref]) -> Res
         let (version, changed) = (version.label.clone(), !gone.is_empty());
         outcome.versions.push(UndeletedVersion { artifact: artifact.clone(), version, id: *id, changed });
     }
+    session.recorded();
     for (artifact, _) in &targets {
         if !outcome.latest.iter().any(|latest| latest.artifact == *artifact) {
             outcome.latest.push(latest_now(&store.history(artifact)?));

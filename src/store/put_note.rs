@@ -4,7 +4,9 @@
 //! A note that nobody holds tells which packs a put has left behind: nothing will name them,
 //! unless the put is run again. A note that is lost costs disk, never data.
 //!
-//! A note is only ever appended to: a line names a pack, or strikes one out after a `-`, for good.
+//! A note is only ever appended to: a line names a pack, or strikes one out after a `-`, for good. What
+//! versions name is kept whatever a note says; a pack is struck out so that it is also kept while their
+//! records are away. Nothing here is synced, and each gc strikes out again what it finds in use.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -69,8 +71,8 @@ impl PutNotes {
         notes
     }
 
-    /// Strikes packs out of all notes: a record that is there names something in them, whoever stored it.
-    pub fn forget(local: &Path, packs: &BTreeSet<PathBuf>) {
+    /// Strikes packs out of all notes: versions rest on them, whoever stored them.
+    pub fn strike(local: &Path, packs: &BTreeSet<PathBuf>) {
         each(local, |held, note| strike(note, packs, if held { Then::Keep } else { Then::Remove }));
     }
 
@@ -181,7 +183,7 @@ mod tests {
         drop(killed);
         let notes = PutNotes::read(dir.path());
         assert!(notes.running.is_empty() && notes.left_behind.len() == 2);
-        PutNotes::forget(dir.path(), &set(&["packs/cd/three"]));
+        PutNotes::strike(dir.path(), &set(&["packs/cd/three"]));
         assert_eq!(left_behind(dir.path()), set(&["packs/cd/two"]));
         PutNotes::sweep(dir.path(), |pack| pack.ends_with("two"));
         assert_eq!(PutNotes::read(dir.path()).left_behind.len(), 1);
@@ -198,7 +200,7 @@ mod tests {
         }
         note.end(&set(&["packs/ab/both", "packs/ab/second"]));
         assert_eq!((PutNotes::read(dir.path()).running.len(), left_behind(dir.path())), (0, set(&["packs/ab/first"])));
-        PutNotes::forget(dir.path(), &set(&["packs/ab/first"]));
+        PutNotes::strike(dir.path(), &set(&["packs/ab/first"]));
         assert_eq!(fs::read_dir(dir.path().join("puts")).unwrap().count(), 0);
     }
 
@@ -208,7 +210,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let note = PutNote::new(dir.path());
             note.add(Path::new("packs/ab/reused")).unwrap();
-            PutNotes::forget(dir.path(), &set(&["packs/ab/reused"]));
+            PutNotes::strike(dir.path(), &set(&["packs/ab/reused"]));
             note.add(Path::new("packs/ab/more")).unwrap();
             note.add(Path::new("packs/ab/reused")).unwrap();
             assert_eq!(PutNotes::read(dir.path()).running, ["packs/ab/more", "packs/ab/reused"].map(PathBuf::from).into());
@@ -226,7 +228,7 @@ mod tests {
         fs::create_dir(dir.path().join("puts")).unwrap();
         fs::write(dir.path().join("puts/put-1"), "packs/ab/one\npacks/ab/two\npacks/cd/th").unwrap();
         assert_eq!(left_behind(dir.path()), set(&["packs/ab/one", "packs/ab/two"]));
-        PutNotes::forget(dir.path(), &set(&["packs/ab/one"]));
+        PutNotes::strike(dir.path(), &set(&["packs/ab/one"]));
         assert_eq!(left_behind(dir.path()), set(&["packs/ab/two", "packs/cd/th"]));
     }
 

@@ -11,7 +11,7 @@ use artstore::progress::Silent;
 use artstore::store::Store;
 use artstore::store::packer::Packer;
 use artstore::store::session::Session;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Project, files, noise};
 use crate::{gc, gc_later, holds, len, packs, three_versions, write_version};
@@ -190,6 +190,26 @@ fn what_versions_need_of_a_pack_that_was_left_behind_is_kept_when_their_records_
     fs::rename(project.path("data"), project.store().join("refs/data")).unwrap();
     project.art(["fsck", "--deep"]).ok();
     assert_eq!(project.art(["cat", "data:v4", "55"]).ok().stdout, noise(55, 50_000));
+}
+
+#[test]
+fn what_was_brought_back_rests_on_what_a_put_left_behind() {
+    let project = three_versions();
+    project.write("d/back", noise(55, 50_000));
+    project.put("d", &[]);
+    project.art(["rm", "data:v3"]).ok();
+    let data = |packs: &Value| packs.as_array().unwrap().iter().filter(|pack| pack["class"] == "data").count();
+    assert_eq!(data(&gc(&project, &[])["condemned"]), 1);
+    let store = Store::open(&project.store()).unwrap();
+    let context = context();
+    drop(begin_put(&store, &context, &[55]));
+    let second = gc(&project, &["--grace-seconds", "0"]);
+    assert_eq!((data(&second["condemned"]), data(&second["deleted"])), (1, 1), "the new pack, and the old one: {second}");
+    project.art(["undelete", "data:v3"]).ok();
+    fs::rename(project.store().join("refs/data"), project.path("data")).unwrap();
+    assert_eq!(gc(&project, &["--prune-now"])["deleted"], json!([]));
+    fs::rename(project.path("data"), project.store().join("refs/data")).unwrap();
+    assert_eq!(project.art(["cat", "data:v3", "back"]).ok().stdout, noise(55, 50_000));
 }
 
 #[test]

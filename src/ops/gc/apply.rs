@@ -86,11 +86,13 @@ pub(super) fn check_homes(session: &Session<'_>, context: &Context<'_>, ground: 
 }
 
 /// Removes the packs of a class, which must be condemned, under the exclusive lock.
-pub(super) fn remove(session: &Session<'_>, facts: &Facts, packs: &[u32]) -> Result<()> {
+pub(super) fn remove(session: &Session<'_>, ground: &Ground, facts: &Facts, packs: &[u32]) -> Result<()> {
     let paths: Vec<PathBuf> = packs.iter().map(|&pack| facts.of(pack).path.clone()).collect();
     if paths.is_empty() {
         return Ok(());
     }
+    let homes = packs.iter().flat_map(|&pack| plan::homes(ground, facts, pack));
+    session.strike(&homes.map(|home| facts.of(home).path.clone()).collect());
     session.disk().remove(&paths)?;
     rests::forget(session.local(), &paths.into_iter().collect());
     Ok(())

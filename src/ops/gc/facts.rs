@@ -115,7 +115,7 @@ impl Facts {
         &self.0[pack as usize]
     }
 
-    /// Yields the packs that a put has left behind and that stay, for something in them is needed.
+    /// Yields the packs that a put has left behind and that are not condemned, for something in them is live.
     pub(super) fn reused<'f>(&'f self, ground: &'f Ground) -> impl Iterator<Item = PathBuf> + 'f {
         let is_live = |pack: u32, slot| self.usage(ground.marks(Place { pack, slot }), pack) == Use::Live;
         let packs = (0..ground.pack_count()).filter(|&pack| self.of(pack).is_left_behind && !self.of(pack).is_condemned());

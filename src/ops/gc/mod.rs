@@ -189,7 +189,7 @@ impl Collector<'_> {
             if !outcome.condemned.is_empty() {
                 self.lift_for_newcomers(&session, roots, &branches, &before, &mut outcome)?;
             }
-            PutNotes::forget(self.local, &scene.reused());
+            session.strike(&scene.reused());
             session.save_caches();
             let data = scene.plan_delete_data(Grace::Kept);
             let meta = scene.plan_delete_meta(Grace::Kept, &data.delete);
@@ -253,7 +253,7 @@ impl Collector<'_> {
             outcome.waiting.clear();
             self.delete(&session, &mut scene, Grace::Over, &mut outcome)?;
         }
-        PutNotes::forget(self.local, &scene.reused());
+        session.strike(&scene.reused());
         session.save_caches();
         Ok(outcome)
     }
@@ -337,6 +337,6 @@ impl Collector<'_> {
         self.alone.check()?;
         session.check()?;
         apply::lift(session, self.context, ground, facts, &plan.lift)?;
-        apply::remove(session, facts, &plan.delete)
+        apply::remove(session, ground, facts, &plan.delete)
     }
 }

@@ -81,9 +81,8 @@ impl Scene {
         Ok(Scene { survey, data, meta })
     }
 
-    /// Returns the packs that a put has left behind and that stay, for versions need something in them. To
-    /// be struck out of its note at the end: should the records that tell so be away another time, what
-    /// rests on them must not be taken for dead.
+    /// Returns the packs that a put has left behind and that are not condemned, for something in them is live.
+    /// To be struck out of its note once all is planned, for then what else is in them counts as an orphan.
     pub(super) fn reused(&self) -> BTreeSet<PathBuf> {
         self.data.reused(&self.survey.data).chain(self.meta.reused(&self.survey.meta)).collect()
     }

@@ -226,6 +226,10 @@ impl<'a> Session<'a> {
     /// space is written on a full disk too.
     pub fn write_record(&self, record: &Record) -> Result<RecordId> {
         self.lock.check()?;
+        if let Record::Lift(lift) = record {
+            let packs = |class, ids: &[PackId]| ids.iter().map(|&id| pack_path(class, id)).collect::<Vec<_>>();
+            self.strike(&[packs(PackClass::Data, &lift.data), packs(PackClass::Meta, &lift.meta)].concat().into_iter().collect());
+        }
         let write = || write::write(&self.disk, record);
         match record {
             Record::Edit(edit) if edit.delete => self.rm_reserve.spend(write),
@@ -261,7 +265,12 @@ impl<'a> Session<'a> {
         if let Some(note) = self.note.get() {
             note.end(&packs.rests_on);
         }
-        PutNotes::forget(&self.local, &packs.rests_on);
+        self.strike(&packs.rests_on);
+    }
+
+    /// Says that versions rest on packs, whoever stored them: no put has left them behind.
+    pub fn strike(&self, packs: &BTreeSet<PathBuf>) {
+        PutNotes::strike(&self.local, packs);
     }
 
     /// Begins what this session stores once more: it rests on nothing yet, and what is condemned
