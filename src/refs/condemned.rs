@@ -133,7 +133,8 @@ pub fn is_name(name: &str) -> bool {
     name.len() == HASH16 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn packs(data: &[PackId], meta: &[PackId]) -> impl Iterator<Item = (PackClass, PackId)> {
+/// Yields the packs of both classes that a record names.
+pub fn packs(data: &[PackId], meta: &[PackId]) -> impl Iterator<Item = (PackClass, PackId)> {
     let data = data.iter().map(|&id| (PackClass::Data, id));
     data.chain(meta.iter().map(|&id| (PackClass::Meta, id))).collect::<Vec<_>>().into_iter()
 }

@@ -74,7 +74,8 @@ pub(super) fn lift(session: &Session<'_>, context: &Context<'_>, ground: &Ground
 }
 
 /// Takes out of a plan the packs whose content cannot be relied on to be elsewhere: where it is
-/// said to be it is hashed, whole, for this is the last moment at which there are two.
+/// said to be it is hashed, whole, for this is the last moment at which there are two. That place is then
+/// nothing that a put has left behind.
 pub(super) fn check_homes(session: &Session<'_>, context: &Context<'_>, ground: &Ground, facts: &Facts, plan: &mut DeletePlan) {
     let mut known = HashMap::new();
     let mut is_good = |home: u32| *known.entry(home).or_insert_with(|| is_relied_on(session, context, ground, facts, home, Hash::Whole));
@@ -83,16 +84,16 @@ pub(super) fn check_homes(session: &Session<'_>, context: &Context<'_>, ground: 
     plan.delete = good;
     plan.lift.extend::<Vec<u32>>(bad);
     plan.lift.sort_unstable();
+    let homes = known.into_iter().filter(|(_, is_good)| *is_good);
+    session.strike(&homes.map(|(home, _)| facts.of(home).path.clone()).collect());
 }
 
 /// Removes the packs of a class, which must be condemned, under the exclusive lock.
-pub(super) fn remove(session: &Session<'_>, ground: &Ground, facts: &Facts, packs: &[u32]) -> Result<()> {
+pub(super) fn remove(session: &Session<'_>, facts: &Facts, packs: &[u32]) -> Result<()> {
     let paths: Vec<PathBuf> = packs.iter().map(|&pack| facts.of(pack).path.clone()).collect();
     if paths.is_empty() {
         return Ok(());
     }
-    let homes = packs.iter().flat_map(|&pack| plan::homes(ground, facts, pack));
-    session.strike(&homes.map(|home| facts.of(home).path.clone()).collect());
     session.disk().remove(&paths)?;
     rests::forget(session.local(), &paths.into_iter().collect());
     Ok(())

@@ -337,6 +337,6 @@ impl Collector<'_> {
         self.alone.check()?;
         session.check()?;
         apply::lift(session, self.context, ground, facts, &plan.lift)?;
-        apply::remove(session, ground, facts, &plan.delete)
+        apply::remove(session, facts, &plan.delete)
     }
 }

@@ -227,8 +227,8 @@ impl<'a> Session<'a> {
     pub fn write_record(&self, record: &Record) -> Result<RecordId> {
         self.lock.check()?;
         if let Record::Lift(lift) = record {
-            let packs = |class, ids: &[PackId]| ids.iter().map(|&id| pack_path(class, id)).collect::<Vec<_>>();
-            self.strike(&[packs(PackClass::Data, &lift.data), packs(PackClass::Meta, &lift.meta)].concat().into_iter().collect());
+            // Versions rest on it again.
+            self.strike(&condemned::packs(&lift.data, &lift.meta).map(|(class, pack)| pack_path(class, pack)).collect());
         }
         let write = || write::write(&self.disk, record);
         match record {
